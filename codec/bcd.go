@@ -1,0 +1,130 @@
+package codec
+
+import "encoding/binary"
+
+const (
+	eachHigh   = 0xF0F0F0F0F0F0F0F0
+	eachZero   = 0x3030303030303030
+	eachSix    = 0x0606060606060606
+	eachNibble = 0x1111111111111111
+)
+
+func load8(s string) uint64 {
+	_ = s[7]
+	return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
+		uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
+}
+
+// packDigits appends the even number of decimal digits in s, two to a byte. It
+// reports false, with dst unspecified, if s holds anything else.
+func packDigits(dst []byte, s string) ([]byte, bool) {
+	for len(s) >= 8 {
+		x := load8(s) ^ eachZero
+		if (x|(x+eachSix))&eachHigh != 0 {
+			return dst, false
+		}
+		x = (x | x>>4) & 0x00FF00FF00FF00FF
+		x = (x | x>>8) & 0x0000FFFF0000FFFF
+		dst = binary.BigEndian.AppendUint32(dst, uint32(x|x>>16))
+		s = s[8:]
+	}
+	for len(s) >= 2 {
+		h, l := s[0]-'0', s[1]-'0'
+		if h > 9 || l > 9 {
+			return dst, false
+		}
+		dst = append(dst, h<<4|l)
+		s = s[2:]
+	}
+	return dst, true
+}
+
+// unpackNibbles appends each nibble of b as the character 0x30 plus its value,
+// which makes "=" of nibble D, as track data wants it.
+func unpackNibbles(dst, b []byte) []byte {
+	for len(b) >= 4 {
+		x := uint64(binary.BigEndian.Uint32(b))
+		x = (x | x<<16) & 0x0000FFFF0000FFFF
+		x = (x | x<<8) & 0x00FF00FF00FF00FF
+		x = (x | x<<4) & 0x0F0F0F0F0F0F0F0F
+		dst = binary.BigEndian.AppendUint64(dst, x|eachZero)
+		b = b[4:]
+	}
+	for _, c := range b {
+		dst = append(dst, '0'|c>>4, '0'|c&0xF)
+	}
+	return dst
+}
+
+// badNibble gives the index of the first byte of b with a nibble above 9, or -1.
+func badNibble(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.BigEndian.Uint64(b[i:])
+		if x>>3&(x>>2|x>>1)&eachNibble != 0 {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] > 0x99 || b[i]&0xF > 9 {
+			return i
+		}
+	}
+	return -1
+}
+
+// badDigit gives the index of the first byte of b that is no ASCII digit, or -1.
+func badDigit(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.BigEndian.Uint64(b[i:]) ^ eachZero
+		if (x|(x+eachSix))&eachHigh != 0 {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i]-'0' > 9 {
+			return i
+		}
+	}
+	return -1
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+func appendHex(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&0xF])
+	}
+	return dst
+}
+
+// hexValue is the value of an upper- or lower-case hexadecimal digit, 0xFF if c
+// is none.
+func hexValue(c byte) byte {
+	switch {
+	case c-'0' <= 9:
+		return c - '0'
+	case c-'A' <= 5:
+		return c - 'A' + 10
+	case c-'a' <= 5:
+		return c - 'a' + 10
+	}
+	return 0xFF
+}
+
+// unhex appends the bytes that the even number of hexadecimal digits in s
+// stand for; bad is the index of the first that is none, or -1.
+func unhex(dst []byte, s string) (out []byte, bad int) {
+	for i := 0; i+1 < len(s); i += 2 {
+		h, l := hexValue(s[i]), hexValue(s[i+1])
+		if h > 15 {
+			return dst, i
+		}
+		if l > 15 {
+			return dst, i + 1
+		}
+		dst = append(dst, h<<4|l)
+	}
+	return dst, -1
+}

@@ -1,0 +1,2 @@
+// Package codec reads and writes ISO 8583 card messages.
+package codec

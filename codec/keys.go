@@ -1,0 +1,157 @@
+package codec
+
+import (
+	"crypto/subtle"
+)
+
+// WrappedKey is a working key as a sign-in brings it: encrypted under the
+// terminal master key, with its check value. It holds nothing secret to those
+// who lack the master key.
+type WrappedKey struct {
+	Cipher []byte  // 8 or 16 bytes; nil if there is no such key
+	Check  [4]byte // the key check value
+}
+
+// Present reports whether there is a key.
+func (k WrappedKey) Present() bool { return len(k.Cipher) > 0 }
+
+// WorkingKeys is DE 62 of a sign-in's answer.
+//
+//	24 bytes  PIN key 8, check 4, MAC key 8, check 4
+//	32 bytes  PIN key 16, check 4, MAC key 8, check 4 (ChinaUMS)
+//	40 bytes  PIN key 16, check 4, MAC key 16, check 4
+//	60 bytes  as 40, then track key 16, check 4
+//
+// In the last two a MAC key of single length is followed by 8 zero bytes.
+type WorkingKeys struct{ PIN, MAC, Track WrappedKey }
+
+// layouts62 gives the sizes of the key slots for each length of DE 62.
+var layouts62 = map[int][]int{24: {8, 8}, 32: {16, 8}, 40: {16, 16}, 60: {16, 16, 16}}
+
+// ParseWorkingKeys splits DE 62 by its length. A length of another layout is
+// refused with ErrKeyLayout. The keys are copies.
+func ParseWorkingKeys(b []byte) (WorkingKeys, error) {
+	slots, ok := layouts62[len(b)]
+	if !ok {
+		return WorkingKeys{}, &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout, Detail: count(len(b), "byte")}
+	}
+	var k WorkingKeys
+	for i, to := range []*WrappedKey{&k.PIN, &k.MAC, &k.Track}[:len(slots)] {
+		n := slots[i]
+		slot := b[:n]
+		if n == 16 && to == &k.MAC && [8]byte(slot[8:]) == [8]byte{} {
+			slot = slot[:8]
+		}
+		to.Cipher = append([]byte(nil), slot...)
+		copy(to.Check[:], b[n:])
+		b = b[n+4:]
+	}
+	return k, nil
+}
+
+// Append appends the bytes of DE 62 to dst. The layout follows from the sizes
+// of the keys; a PIN key of 16 bytes takes the 40-byte layout, with a track key
+// the 60-byte one.
+func (k WorkingKeys) Append(dst []byte) ([]byte, error) {
+	bad := &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout}
+	size := len(k.PIN.Cipher)
+	mac := len(k.MAC.Cipher)
+	switch {
+	case size == 8 && mac == 8 && !k.Track.Present():
+	case size == 16 && (mac == 8 || mac == 16) && (!k.Track.Present() || len(k.Track.Cipher) == 16):
+	default:
+		return dst, bad
+	}
+	for _, w := range []WrappedKey{k.PIN, k.MAC, k.Track} {
+		if !w.Present() {
+			continue
+		}
+		dst = append(dst, w.Cipher...)
+		for range size - len(w.Cipher) {
+			dst = append(dst, 0)
+		}
+		dst = append(dst, w.Check[:]...)
+	}
+	return dst, nil
+}
+
+// KeyLoader takes the MAC key of a sign-in into use. A PED or an HSM implements
+// it; MasterKey is the software version. A key whose check value does not match
+// is refused with ErrKeyCheck, and the keys before stay unusable for new
+// messages by the caller's doing.
+type KeyLoader interface {
+	LoadMAC(k WrappedKey) (MAC, error)
+}
+
+// MasterKey is a terminal master key in software, for tests, simulators and
+// hosts. It never shows its key.
+type MasterKey struct{ key secret }
+
+// NewMasterKey takes a master key of 8, 16 or 24 bytes.
+func NewMasterKey(key []byte) (*MasterKey, error) {
+	c, err := newCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return &MasterKey{c}, nil
+}
+
+// Wrap encrypts a working key of 8 or 16 bytes and adds its check value, as a
+// host does for a sign-in's answer.
+func (t *MasterKey) Wrap(key []byte) (WrappedKey, error) {
+	if len(key) != 8 && len(key) != 16 {
+		return WrappedKey{}, &FieldError{Offset: -1, Part: "key", Err: ErrKeySize, Detail: count(len(key), "byte")}
+	}
+	check, err := KeyCheck(key)
+	if err != nil {
+		return WrappedKey{}, err
+	}
+	w := WrappedKey{Cipher: make([]byte, len(key)), Check: check}
+	for i := 0; i < len(key); i += 8 {
+		t.key().Encrypt(w.Cipher[i:i+8], key[i:i+8])
+	}
+	return w, nil
+}
+
+// Unwrap decrypts a working key and checks it against its check value.
+func (t *MasterKey) Unwrap(k WrappedKey) ([]byte, error) {
+	if n := len(k.Cipher); n != 8 && n != 16 {
+		return nil, &FieldError{DE: 62, Offset: -1, Part: "key", Err: ErrKeySize, Detail: count(n, "byte")}
+	}
+	key := make([]byte, len(k.Cipher))
+	for i := 0; i < len(key); i += 8 {
+		t.key().Decrypt(key[i:i+8], k.Cipher[i:i+8])
+	}
+	check, err := KeyCheck(key)
+	if err == nil && subtle.ConstantTimeCompare(check[:], k.Check[:]) != 1 {
+		err = &FieldError{DE: 62, Offset: -1, Part: "key", Err: ErrKeyCheck}
+	}
+	if err != nil {
+		clear(key)
+		return nil, err
+	}
+	return key, nil
+}
+
+// LoadMAC unwraps a MAC key and makes UnionPay's ECB MAC with it.
+func (t *MasterKey) LoadMAC(k WrappedKey) (MAC, error) {
+	key, err := t.Unwrap(k)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return NewECBMAC(key)
+}
+
+// KeyCheck gives a key's check value: the first four bytes of eight zero bytes
+// encrypted with it.
+func KeyCheck(key []byte) (check [4]byte, err error) {
+	c, err := newCipher(key)
+	if err != nil {
+		return check, err
+	}
+	var block [8]byte
+	c().Encrypt(block[:], block[:])
+	copy(check[:], block[:])
+	return check, nil
+}

@@ -1,0 +1,249 @@
+package codec
+
+import (
+	"math/bits"
+	"strconv"
+)
+
+// Message is one message of a dialect: a type and the fields that are present.
+// Make one with NewMessage or by decoding. A Message is not safe for concurrent
+// use; a copy of the struct is the same message.
+//
+// However it is printed, a Message shows its fields masked.
+type Message struct {
+	d *data // behind a pointer, so that no format verb reaches it
+}
+
+// slot is where a field's wire form, length prefix included, stands in a buffer.
+type slot struct{ off, len uint16 }
+
+// data holds the fields in the form in which they travel.
+type data struct {
+	spec  *Spec
+	mti   MTI
+	wide  bool // a secondary bitmap is there even if it is empty
+	loose bool // buf is not simply the present fields in order
+	last  uint8
+	bits  [2]uint64 // field 1 is the highest bit of the first
+	buf   []byte
+	slots [lastField + 1]slot
+
+	self  Message
+	first [512]byte // the first buffer, so that a usual message is one allocation
+}
+
+func newData(s *Spec) *data {
+	d := new(data)
+	d.spec, d.self.d, d.buf = s, d, d.first[:0]
+	return d
+}
+
+// NewMessage begins a message of type t in the dialect s.
+func NewMessage(s *Spec, t MTI) *Message {
+	d := newData(s)
+	d.mti = t
+	return &d.self
+}
+
+// Reset removes all fields and makes m a message of type t, keeping its dialect
+// and its memory.
+func (m *Message) Reset(t MTI) {
+	if m.d != nil {
+		m.d.reset()
+		m.d.mti = t
+	}
+}
+
+func (d *data) reset() {
+	clear(d.buf)
+	d.buf = d.buf[:0]
+	d.bits = [2]uint64{}
+	d.mti, d.wide, d.loose, d.last = 0, false, false, 0
+}
+
+// Spec is the dialect of m.
+func (m *Message) Spec() *Spec {
+	if m.d == nil {
+		return nil
+	}
+	return m.d.spec
+}
+
+// Type is the message type.
+func (m *Message) Type() MTI {
+	if m.d == nil {
+		return 0
+	}
+	return m.d.mti
+}
+
+// SetType changes the message type and nothing else.
+func (m *Message) SetType(t MTI) {
+	if m.d != nil {
+		m.d.mti = t
+	}
+}
+
+func (d *data) has(de int) bool {
+	i := uint(de - 1)
+	return d != nil && i < lastField && d.bits[i>>6]<<(i&63)>>63 != 0
+}
+
+// Has reports whether the field is present.
+func (m *Message) Has(de int) bool { return m.d.has(de) }
+
+// Unset removes a field; removing what is absent is fine.
+func (m *Message) Unset(de int) {
+	if m.d.has(de) {
+		m.d.drop(de)
+	}
+}
+
+// drop removes a present field and wipes its bytes.
+func (d *data) drop(de int) {
+	i := uint(de - 1)
+	d.bits[i>>6] &^= 1 << (63 - i&63)
+	clear(d.wireOf(de))
+	d.loose = true
+}
+
+// wireOf is the wire form of a present field.
+func (d *data) wireOf(de int) []byte {
+	s := d.slots[de]
+	return d.buf[s.off : int(s.off)+int(s.len)]
+}
+
+// Fields calls yield with the number of each present field in ascending order,
+// until yield returns false. It has the form of an iterator:
+//
+//	for de := range m.Fields { … }
+func (m Message) Fields(yield func(de int) bool) {
+	if m.d == nil {
+		return
+	}
+	for half, word := range m.d.bits {
+		for word != 0 {
+			i := bits.LeadingZeros64(word)
+			word &^= 1 << (63 - i)
+			if !yield(half*64 + i + 1) {
+				return
+			}
+		}
+	}
+}
+
+// Set gives a field its content in the field's own characters: "000001" for a
+// STAN, hexadecimal digits for a binary field, UTF-8 for text in any charset.
+// What does not fit the field's class and length is refused with a *FieldError,
+// and the message stays as it was.
+func (m *Message) Set(de int, v string) error {
+	f, err := m.fieldFor(de)
+	if err != nil {
+		return err
+	}
+	d := m.d
+	start := len(d.buf)
+	out, err := f.encode(d.buf, v)
+	return d.keep(f, start, out, err)
+}
+
+// SetBytes gives a binary field its bytes; of any other field v is the content
+// in characters, as in Set.
+func (m *Message) SetBytes(de int, v []byte) error {
+	f, err := m.fieldFor(de)
+	if err != nil {
+		return err
+	}
+	if f.class != classB {
+		return m.Set(de, string(v))
+	}
+	d := m.d
+	start := len(d.buf)
+	out, err := f.encodeBytes(d.buf, v)
+	return d.keep(f, start, out, err)
+}
+
+// Value is structured content that can write itself as a field's characters,
+// or as the bytes of a binary field.
+type Value interface {
+	Append(dst []byte) ([]byte, error)
+}
+
+// SetValue gives a field the content that v writes.
+func (m *Message) SetValue(de int, v Value) error {
+	var scratch [128]byte
+	b, err := v.Append(scratch[:0])
+	if err != nil {
+		return err
+	}
+	return m.SetBytes(de, b)
+}
+
+func (m *Message) fieldFor(de int) (*field, error) {
+	if m.d == nil {
+		return nil, &FieldError{DE: de, Offset: -1, Err: ErrDialect, Detail: "message was not made by NewMessage"}
+	}
+	f := m.d.spec.field(de)
+	if f == nil {
+		return nil, &FieldError{DE: de, Offset: -1, Err: ErrUndefined}
+	}
+	if m.d.loose && len(m.d.buf) >= compactAt {
+		m.d.compact()
+	}
+	return f, nil
+}
+
+// keep makes what was written behind start the wire form of f, or takes it back
+// if writing failed.
+func (d *data) keep(f *field, start int, out []byte, err error) error {
+	if err == nil && len(out) > maxMessage {
+		err = &FieldError{DE: f.de, Offset: -1, Err: ErrTooLong, Detail: "message exceeds " + strconv.Itoa(maxMessage) + " bytes"}
+	}
+	if err != nil {
+		clear(out[min(start, len(out)):])
+		return err
+	}
+	d.place(f.de, start, out)
+	return nil
+}
+
+func (d *data) place(de, start int, out []byte) {
+	i := uint(de - 1)
+	bit := uint64(1) << (63 - i&63)
+	n := len(out) - start
+	if d.bits[i>>6]&bit != 0 {
+		old := d.wireOf(de)
+		if len(old) == n {
+			copy(old, out[start:])
+			clear(out[start:])
+			return
+		}
+		clear(old)
+		d.loose = true
+	}
+	d.loose = d.loose || de < int(d.last)
+	d.last = max(d.last, uint8(de))
+	d.bits[i>>6] |= bit
+	d.slots[de] = slot{uint16(start), uint16(n)}
+	d.buf = out
+}
+
+// compactAt is the size from which a buffer with gaps is put in order before it
+// grows further.
+const compactAt = 16 << 10
+
+// compact puts the fields in order and closes the gaps that replaced and
+// removed fields have left.
+func (d *data) compact() {
+	tidy := make([]byte, 0, len(d.buf))
+	var slots [lastField + 1]slot
+	for de := range d.self.Fields {
+		w := d.wireOf(de)
+		slots[de] = slot{uint16(len(tidy)), uint16(len(w))}
+		tidy = append(tidy, w...)
+		d.last = uint8(de)
+	}
+	clear(d.buf)
+	d.buf, d.slots, d.loose = append(d.buf[:0], tidy...), slots, false
+	clear(tidy)
+}

@@ -1,0 +1,191 @@
+package codec
+
+import "strconv"
+
+// maxMessage bounds the encoded message, and with it all that a message can
+// make this package allocate.
+const maxMessage = 65535
+
+const lastField = 128
+
+// class is the kind of characters that a field holds.
+type class uint8
+
+const (
+	classNone class = iota
+	classN          // digits
+	classA          // letters
+	classAN         // letters and digits
+	classANP        // letters, digits and spaces
+	classAS         // letters and special characters
+	classNS         // digits and special characters
+	classANS        // all printable characters
+	classZ          // track data: digits and "="
+	classB          // bytes
+	classXN         // C or D, then digits
+)
+
+var classes = map[string]class{
+	"n": classN, "a": classA, "an": classAN, "anp": classANP, "as": classAS, "ns": classNS,
+	"ans": classANS, "z": classZ, "b": classB, "x+n": classXN,
+}
+
+// sets gives the characters of a class; classXN's digits only.
+func (c class) sets() uint8 {
+	switch c {
+	case classN, classXN:
+		return setDigit
+	case classA:
+		return setAlpha | setSpace
+	case classAN:
+		return setAlpha | setDigit
+	case classANP:
+		return setAlpha | setDigit | setSpace
+	case classAS:
+		return setAlpha | setSpecial | setSpace
+	case classNS:
+		return setDigit | setSpecial | setSpace
+	case classZ:
+		return setDigit | setEqual
+	}
+	return setAlpha | setDigit | setSpecial | setSpace
+}
+
+// wire is how content, a length or the message type is written in bytes.
+type wire uint8
+
+const (
+	wireNone wire = iota
+	wireASCII
+	wireBCD
+	wireEBCDIC
+	wireEBCDIC1047
+	wireGBK
+	wireGB18030
+	wireRaw // bytes as they are
+	wireHex // two upper-case hexadecimal characters a byte
+)
+
+var wires = map[string]wire{
+	"ascii": wireASCII, "bcd": wireBCD, "ebcdic": wireEBCDIC, "ebcdic1047": wireEBCDIC1047,
+	"gbk": wireGBK, "gb18030": wireGB18030, "raw": wireRaw, "binary": wireRaw, "hex": wireHex,
+}
+
+// page gives the code page of an EBCDIC wire form, nil for all others.
+func (w wire) page() *page {
+	switch w {
+	case wireEBCDIC:
+		return page037()
+	case wireEBCDIC1047:
+		return page1047()
+	}
+	return nil
+}
+
+// field is one row of a dialect's table, ready for use.
+type field struct {
+	name   string
+	de     int
+	class  class
+	wire   wire
+	prefix wire   // how the length is written
+	digits int    // decimal digits of the length; 0 for a fixed field
+	max    int    // digits, characters or bytes of content
+	allow  uint8  // sets of characters in the content
+	inByte bool   // the length counts bytes, not digits, of BCD or hex content
+	right  bool   // an odd number of digits is filled in front, not behind
+	filler byte   // the nibble that fills up
+	accept uint16 // the nibbles tolerated in its place, a bit each
+	pad    bool   // short fixed text is filled with spaces on the right
+	sign0  bool   // x+n also takes the sign "0"
+	mask   mask
+}
+
+func (f *field) defined() bool { return f.class != classNone }
+
+// prefixBytes is the number of bytes that the length takes.
+func (f *field) prefixBytes() int {
+	switch f.prefix {
+	case wireBCD:
+		return (f.digits + 1) / 2
+	case wireRaw:
+		if f.digits == 2 {
+			return 1
+		}
+		return 2
+	}
+	return f.digits
+}
+
+// size is the number of bytes that n units of content take.
+func (f *field) size(n int) int {
+	switch {
+	case f.wire == wireBCD && f.class == classXN:
+		return 1 + n/2
+	case f.wire == wireBCD:
+		return (n + 1) / 2
+	case f.wire == wireHex:
+		return 2 * n
+	}
+	return n
+}
+
+// Spec is a dialect of ISO 8583: which fields there are and how each is written
+// on the wire. It never changes once made and may be used by any number of
+// goroutines at once.
+type Spec struct {
+	name   string
+	mti    wire
+	bitmap wire // wireRaw or wireHex
+	fields [lastField + 1]field
+}
+
+// Name is the dialect's name, as its table gives it.
+func (s *Spec) Name() string { return s.name }
+
+// FieldName is the name that the dialect gives to a data element, "" if it does
+// not define it.
+func (s *Spec) FieldName(de int) string {
+	if f := s.field(de); f != nil {
+		return f.name
+	}
+	return ""
+}
+
+// Defines reports whether the dialect has the data element.
+func (s *Spec) Defines(de int) bool { return s.field(de) != nil }
+
+// field gives the definition of a data element, nil if there is none.
+func (s *Spec) field(de int) *field {
+	if de < 2 || de > lastField || !s.fields[de].defined() {
+		return nil
+	}
+	return &s.fields[de]
+}
+
+// mtiBytes is the number of bytes that the message type takes.
+func (s *Spec) mtiBytes() int {
+	if s.mti == wireBCD {
+		return 2
+	}
+	return 4
+}
+
+// bitmapBytes is the number of bytes that one bitmap of 64 bits takes.
+func (s *Spec) bitmapBytes() int {
+	if s.bitmap == wireHex {
+		return 16
+	}
+	return 8
+}
+
+// SpecError says where the text of a dialect is wrong. Line and Column count
+// from 1, columns in characters.
+type SpecError struct {
+	Line, Column int
+	Problem      string
+}
+
+func (e *SpecError) Error() string {
+	return "iso8583 dialect: line " + strconv.Itoa(e.Line) + ", column " + strconv.Itoa(e.Column) + ": " + e.Problem
+}

@@ -1,0 +1,248 @@
+package codec
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxSpecText bounds the text of a dialect.
+const maxSpecText = 1 << 20
+
+// ParseSpec reads a dialect from its text table. A table that is wrong is
+// refused with a *SpecError that gives the line and the column.
+//
+// Lines are directives or fields; "#" at the start of a line or after a space
+// begins a comment. Directives lay down what fields that follow them take
+// unless they say otherwise:
+//
+//	dialect NAME
+//	mti     ascii | bcd | ebcdic | ebcdic1047
+//	bitmap  binary | hex
+//	length  ascii | bcd | binary | ebcdic | ebcdic1047    how LL, LLL, LLLL are written
+//	digits  ascii | bcd | ebcdic | ebcdic1047             how n, z and x+n are written
+//	text    ascii | ebcdic | ebcdic1047 | gbk | gb18030   how all other characters are written
+//	bytes   raw | hex                                     how b is written
+//	odd     left | right                                  side of the digits of an odd BCD field
+//	filler  0..F                                          nibble that fills up on the other side
+//	accept  any | 0..F [0..F ...]                         nibbles tolerated and kept there
+//
+// A field line has the number, the attribute in the standard's notation (n6,
+// n..19, ans...999, x+n8, b64 in bits, b..255 in bytes), the shape (fixed,
+// LLVAR, LLLVAR, LLLLVAR, then settings of this field alone, joined by commas),
+// the name in words, and last how it is shown: !pan (first 6 and last 4
+// characters), !hide or !show. A later line for the same number replaces the
+// earlier one.
+//
+//	2   n..19   LLVAR             primary account number   !pan
+//	22  n3      fixed,left        point of service entry mode
+//	54  an...40 LLLVAR,ascii      additional amounts       !hide
+//
+// The settings are ascii, bcd, ebcdic, ebcdic1047, gbk, gb18030, raw and hex
+// (the wire form of the content), left, right, filler=0..F, accept=any or
+// accept= followed by nibbles, bytes or digits (what the length counts in BCD
+// content, where digits is the rule, and in hex content, where bytes is), pad
+// (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
+// the sign "0" too), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
+func ParseSpec(text string) (*Spec, error) {
+	return parseSpec(newSpecParser(), text)
+}
+
+// With gives the dialect that results when the lines of text follow those of s:
+// fields are replaced or added, and directives hold for the fields in text.
+//
+//	s, err := codec.UnionPay().With("48 ans...999 LLLVAR additional data !hide")
+func (s *Spec) With(text string) (*Spec, error) {
+	p := newSpecParser()
+	p.spec = *s
+	p.named = true
+	return parseSpec(p, text)
+}
+
+type specParser struct {
+	spec   Spec
+	named  bool
+	length wire
+	digits wire
+	text   wire
+	bytes  wire
+	right  bool
+	filler byte
+	accept uint16
+	line   int
+}
+
+func newSpecParser() *specParser {
+	return &specParser{
+		spec:   Spec{mti: wireASCII, bitmap: wireRaw},
+		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,
+	}
+}
+
+// word is one word of a line and the column that it begins in.
+type word struct {
+	text string
+	col  int
+}
+
+func parseSpec(p *specParser, text string) (*Spec, error) {
+	if len(text) > maxSpecText {
+		return nil, &SpecError{1, 1, "text is longer than 1 MiB"}
+	}
+	fields := 0
+	for i, line := range strings.Split(text, "\n") {
+		p.line = i + 1
+		if !utf8.ValidString(line) {
+			return nil, p.fail(1, "line is not UTF-8")
+		}
+		words := splitWords(line)
+		if len(words) == 0 {
+			continue
+		}
+		var err error
+		if words[0].text[0]-'0' <= 9 {
+			fields++
+			err = p.field(words)
+		} else {
+			err = p.directive(words)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if fields == 0 && !p.named {
+		return nil, p.fail(1, "no field is defined")
+	}
+	return &p.spec, nil
+}
+
+func splitWords(line string) []word {
+	var words []word
+	col, start, startCol := 0, -1, 0
+	for i, r := range line {
+		col++
+		switch {
+		case r == '#' && start < 0:
+			return words
+		case unicode.IsSpace(r):
+			if start >= 0 {
+				words = append(words, word{line[start:i], startCol})
+			}
+			start = -1
+		case start < 0:
+			start, startCol = i, col
+		}
+	}
+	if start >= 0 {
+		words = append(words, word{line[start:], startCol})
+	}
+	return words
+}
+
+func (p *specParser) fail(col int, problem string) error {
+	return &SpecError{p.line, col, problem}
+}
+
+// choices lists which wire forms each directive takes.
+var choices = map[string]string{
+	"mti":    "ascii bcd ebcdic ebcdic1047",
+	"bitmap": "binary hex",
+	"length": "ascii bcd binary ebcdic ebcdic1047",
+	"digits": "ascii bcd ebcdic ebcdic1047",
+	"text":   "ascii ebcdic ebcdic1047 gbk gb18030",
+	"bytes":  "raw hex",
+}
+
+func (p *specParser) choose(key string, w word) (wire, error) {
+	for c := range strings.FieldsSeq(choices[key]) {
+		if c == w.text {
+			return wires[c], nil
+		}
+	}
+	return 0, p.fail(w.col, strconv.Quote(w.text)+" is none of: "+choices[key])
+}
+
+func (p *specParser) directive(words []word) error {
+	key := words[0].text
+	if len(words) < 2 {
+		return p.fail(words[0].col, "directive "+strconv.Quote(key)+" needs a value")
+	}
+	if len(words) > 2 && key != "accept" {
+		return p.fail(words[2].col, "one value is enough here")
+	}
+	var err error
+	v := words[1]
+	switch key {
+	case "dialect":
+		p.spec.name, p.named = v.text, true
+	case "mti":
+		p.spec.mti, err = p.choose(key, v)
+	case "bitmap":
+		p.spec.bitmap, err = p.choose(key, v)
+	case "length":
+		p.length, err = p.choose(key, v)
+	case "digits":
+		p.digits, err = p.choose(key, v)
+	case "text":
+		p.text, err = p.choose(key, v)
+	case "bytes":
+		p.bytes, err = p.choose(key, v)
+	case "odd":
+		p.right, err = p.side(v)
+	case "filler":
+		p.filler, err = p.nibble(v)
+		p.accept = 1 << p.filler
+	case "accept":
+		p.accept = 1 << p.filler
+		for _, w := range words[1:] {
+			var set uint16
+			set, err = p.nibbles(w)
+			p.accept |= set
+			if err != nil {
+				return err
+			}
+		}
+	default:
+		err = p.fail(words[0].col, "unknown directive "+strconv.Quote(key))
+	}
+	return err
+}
+
+func (p *specParser) side(w word) (right bool, err error) {
+	switch w.text {
+	case "left":
+		return false, nil
+	case "right":
+		return true, nil
+	}
+	return false, p.fail(w.col, strconv.Quote(w.text)+" is neither left nor right")
+}
+
+func (p *specParser) nibble(w word) (byte, error) {
+	if len(w.text) == 1 {
+		if v := hexValue(w.text[0]); v <= 15 {
+			return v, nil
+		}
+	}
+	return 0, p.fail(w.col, strconv.Quote(w.text)+" is no nibble 0..F")
+}
+
+// nibbles reads "any" or nibbles written one after the other.
+func (p *specParser) nibbles(w word) (uint16, error) {
+	if w.text == "any" {
+		return 0xFFFF, nil
+	}
+	var set uint16
+	for i := range len(w.text) {
+		v := hexValue(w.text[i])
+		if v > 15 {
+			return 0, p.fail(w.col+i, "accept takes any or nibbles 0..F")
+		}
+		set |= 1 << v
+	}
+	if set == 0 {
+		return 0, p.fail(w.col, "accept takes any or nibbles 0..F")
+	}
+	return set, nil
+}

@@ -1,0 +1,85 @@
+package codec
+
+// Text gives a field's content in its own characters: digits as digits, text as
+// UTF-8, binary fields as upper-case hexadecimal digits, "=" between the parts
+// of track data. It reports false if the field is absent.
+//
+// The content is given unmasked. AppendText does the same without allocating.
+func (m *Message) Text(de int) (string, bool) {
+	var scratch [256]byte
+	b, ok := m.AppendText(scratch[:0], de)
+	return string(b), ok
+}
+
+// AppendText appends a field's content, as Text gives it, to dst.
+func (m *Message) AppendText(dst []byte, de int) ([]byte, bool) {
+	if !m.d.has(de) {
+		return dst, false
+	}
+	f := &m.d.spec.fields[de]
+	return f.appendText(dst, m.d.wireOf(de)), true
+}
+
+// Bytes gives a copy of the bytes of a binary field, and of any other field its
+// content in characters. It reports false if the field is absent.
+func (m *Message) Bytes(de int) ([]byte, bool) { return m.AppendBytes(nil, de) }
+
+// AppendBytes appends what Bytes gives to dst.
+func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
+	if !m.d.has(de) {
+		return dst, false
+	}
+	f := &m.d.spec.fields[de]
+	w := m.d.wireOf(de)
+	if f.class != classB {
+		return f.appendText(dst, w), true
+	}
+	c := w[f.prefixBytes():]
+	if f.wire == wireHex {
+		for i := 0; i+1 < len(c); i += 2 {
+			dst = append(dst, hexValue(c[i])<<4|hexValue(c[i+1]))
+		}
+		return dst, true
+	}
+	return append(dst, c...), true
+}
+
+// appendText appends the content of a wire form that was checked before.
+func (f *field) appendText(dst, w []byte) []byte {
+	switch f.wire {
+	case wireBCD:
+		return f.appendNibbles(dst, w)
+	case wireRaw:
+		return appendHex(dst, w[f.prefixBytes():])
+	case wireGBK, wireGB18030:
+		return appendUTF8(dst, f.wire, w[f.prefixBytes():])
+	case wireEBCDIC, wireEBCDIC1047:
+		p := f.wire.page()
+		for _, e := range w[f.prefixBytes():] {
+			dst = append(dst, p.from[e])
+		}
+		return dst
+	}
+	return append(dst, w[f.prefixBytes():]...)
+}
+
+func (f *field) appendNibbles(dst, w []byte) []byte {
+	if f.class == classXN {
+		return unpackNibbles(append(dst, w[0]), w[1:])
+	}
+	n, c := f.max, w
+	if f.digits > 0 {
+		var from, end int
+		from, end, n, _ = f.extent(w, 0)
+		c = w[from:end]
+	}
+	if n%2 == 0 {
+		return unpackNibbles(dst, c)
+	}
+	if f.right {
+		dst = append(dst, '0'|c[0]&15)
+		return unpackNibbles(dst, c[1:])
+	}
+	dst = unpackNibbles(dst, c)
+	return dst[:len(dst)-1]
+}
