@@ -2,7 +2,6 @@ package route
 
 import (
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -169,7 +168,7 @@ func (e *Error) file() string {
 	if strings.ContainsFunc(e.File, unicode.IsControl) {
 		return strconv.Quote(e.File)
 	}
-	return filepath.ToSlash(e.File)
+	return e.File
 }
 
 func (e *Error) sentence() sentence {
