@@ -197,7 +197,7 @@ func (m *Message) fieldFor(de int) (*field, error) {
 // if writing failed.
 func (d *data) keep(f *field, start int, out []byte, err error) error {
 	if err == nil && len(out) > maxMessage {
-		err = &FieldError{DE: f.de, Offset: -1, Err: ErrTooLong, Detail: "message exceeds " + strconv.Itoa(maxMessage) + " bytes"}
+		start, out, err = d.makeRoom(f, start, out)
 	}
 	if err != nil {
 		clear(out[min(start, len(out)):])
@@ -205,6 +205,25 @@ func (d *data) keep(f *field, start int, out []byte, err error) error {
 	}
 	d.place(f.de, start, out)
 	return nil
+}
+
+// makeRoom closes the gaps in front of what was written behind start, and of a
+// field that this replaces, so that only what is present counts.
+func (d *data) makeRoom(f *field, start int, out []byte) (int, []byte, error) {
+	total := len(out) - start
+	for de := range d.self.Fields {
+		if de != f.de {
+			total += int(d.slots[de].len)
+		}
+	}
+	if total > maxMessage {
+		return start, out, &FieldError{DE: f.de, Offset: -1, Err: ErrTooLong, Detail: "message exceeds " + strconv.Itoa(maxMessage) + " bytes"}
+	}
+	written := append([]byte(nil), out[start:]...)
+	d.self.Unset(f.de)
+	d.compact()
+	start = len(d.buf)
+	return start, append(d.buf, written...), nil
 }
 
 func (d *data) place(de, start int, out []byte) {

@@ -137,7 +137,19 @@ type Spec struct {
 	name   string
 	mti    wire
 	bitmap wire // wireRaw or wireHex
+	rules  rules
 	fields [lastField + 1]field
+}
+
+// rules are what field lines take unless they say otherwise.
+type rules struct {
+	length wire
+	digits wire
+	text   wire
+	bytes  wire
+	right  bool
+	filler byte
+	accept uint16
 }
 
 // Name is the dialect's name, as its table gives it.

@@ -46,39 +46,39 @@ const maxSpecText = 1 << 20
 // (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
 // the sign "0" too), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
 func ParseSpec(text string) (*Spec, error) {
-	return parseSpec(newSpecParser(), text)
+	s := &Spec{mti: wireASCII, bitmap: wireRaw, rules: rules{
+		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,
+	}}
+	p := newSpecParser(s)
+	fields, err := p.parse(text)
+	if err == nil && fields == 0 {
+		err = p.fail(1, "no field is defined")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // With gives the dialect that results when the lines of text follow those of s:
-// fields are replaced or added, and directives hold for the fields in text.
+// fields are replaced or added, directives hold for the fields in text.
 //
 //	s, err := codec.UnionPay().With("48 ans...999 LLLVAR additional data !hide")
 func (s *Spec) With(text string) (*Spec, error) {
-	p := newSpecParser()
-	p.spec = *s
-	p.named = true
-	return parseSpec(p, text)
+	c := *s
+	if _, err := newSpecParser(&c).parse(text); err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 type specParser struct {
-	spec   Spec
-	named  bool
-	length wire
-	digits wire
-	text   wire
-	bytes  wire
-	right  bool
-	filler byte
-	accept uint16
+	*rules // of spec
+	spec   *Spec
 	line   int
 }
 
-func newSpecParser() *specParser {
-	return &specParser{
-		spec:   Spec{mti: wireASCII, bitmap: wireRaw},
-		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,
-	}
-}
+func newSpecParser(s *Spec) *specParser { return &specParser{rules: &s.rules, spec: s} }
 
 // word is one word of a line and the column that it begins in.
 type word struct {
@@ -86,35 +86,31 @@ type word struct {
 	col  int
 }
 
-func parseSpec(p *specParser, text string) (*Spec, error) {
+// parse reads the lines of text and gives the number of fields among them.
+func (p *specParser) parse(text string) (fields int, err error) {
+	p.line = 1
 	if len(text) > maxSpecText {
-		return nil, &SpecError{1, 1, "text is longer than 1 MiB"}
+		return 0, p.fail(1, "text is longer than 1 MiB")
 	}
-	fields := 0
-	for i, line := range strings.Split(text, "\n") {
-		p.line = i + 1
+	for line := range strings.SplitSeq(text, "\n") {
 		if !utf8.ValidString(line) {
-			return nil, p.fail(1, "line is not UTF-8")
+			return 0, p.fail(1, "line is not UTF-8")
 		}
 		words := splitWords(line)
-		if len(words) == 0 {
-			continue
-		}
-		var err error
-		if words[0].text[0]-'0' <= 9 {
+		switch {
+		case len(words) == 0:
+		case words[0].text[0]-'0' <= 9:
 			fields++
 			err = p.field(words)
-		} else {
+		default:
 			err = p.directive(words)
 		}
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
+		p.line++
 	}
-	if fields == 0 && !p.named {
-		return nil, p.fail(1, "no field is defined")
-	}
-	return &p.spec, nil
+	return fields, nil
 }
 
 func splitWords(line string) []word {
@@ -175,7 +171,7 @@ func (p *specParser) directive(words []word) error {
 	v := words[1]
 	switch key {
 	case "dialect":
-		p.spec.name, p.named = v.text, true
+		p.spec.name = v.text
 	case "mti":
 		p.spec.mti, err = p.choose(key, v)
 	case "bitmap":

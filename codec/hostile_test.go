@@ -1,0 +1,276 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostile are messages that must be refused, with what refuses them and where.
+var hostile = []struct {
+	name, hex string
+	de, at    int
+	err       error
+}{
+	{"nothing", "", 0, 0, ErrTruncated},
+	{"half a type", "02", 0, 1, ErrTruncated},
+	{"type of letters", "0A00 0000000000000000", 0, 0, ErrMTI},
+	{"short bitmap", "0200 70000000000000", 0, 9, ErrTruncated},
+	{"no second bitmap", "0200 8000000000000000", 0, 10, ErrTruncated},
+	{"tertiary bitmap", "0200 8000000000000000 8000000000000000", 65, 10, ErrTertiary},
+	{"undefined field", "0200 0800000000000000 00", 5, 2, ErrUndefined},
+	{"undefined field 70", "0200 8000000000000000 0400000000000000 00", 70, 10, ErrUndefined},
+	{"trailing byte", "0800 0020000000000000 000001 00", 0, 13, ErrTrailing},
+	{"only trailing bytes", "0800 0000000000000000 00", 0, 10, ErrTrailing},
+	{"missing fixed field", "0800 0020000000000000", 11, 10, ErrTruncated},
+	{"cut fixed field", "0800 0020000000000000 0000", 11, 12, ErrTruncated},
+	{"letter among digits", "0800 0020000000000000 00000A", 11, 12, ErrContent},
+	{"high nibble A", "0800 0020000000000000 A00000", 11, 10, ErrContent},
+	{"missing length", "0200 4000000000000000", 2, 10, ErrTruncated},
+	{"length of letters", "0200 4000000000000000 1A 4111", 2, 10, ErrPrefix},
+	{"length above the maximum", "0200 4000000000000000 20 41111111111111111111", 2, 10, ErrTooLong},
+	{"length beyond the end", "0200 4000000000000000 16 4111", 2, 13, ErrTruncated},
+	{"letter in a card number", "0200 4000000000000000 04 411B", 2, 12, ErrContent},
+	{"track separator in a card number", "0200 4000000000000000 04 4D11", 2, 11, ErrContent},
+	{"letter E in a track", "0200 0000000020000000 04 41E1", 35, 12, ErrContent},
+	{"letter in the last digit of an odd number", "0200 4000000000000000 03 41B0", 2, 12, ErrContent},
+	{"three-digit length with a fourth digit", "0200 0000000000000020 1001", 59, 10, ErrPrefix},
+	{"three-digit length above the maximum", "0200 0000000000000002 0164", 63, 10, ErrTooLong},
+	{"control character in a terminal", "0200 0000000000800000 41424344 45464709", 41, 17, ErrContent},
+	{"high byte in ASCII", "0200 0000000000008000 3135B6", 49, 12, ErrContent},
+	{"letter with umlaut in an an field", "0200 0000000002000000 30FC", 39, 11, ErrContent},
+	{"half a GBK character", "0200 0000000000000100 0003 B3C9B9", 56, 12, ErrContent},
+	{"control character beside GBK", "0200 0000000000000100 0003 B3C90A", 56, 12, ErrContent},
+	{"cut binary field", "0200 0000000000001000 00112233445566", 52, 17, ErrTruncated},
+}
+
+func TestHostileMessages(t *testing.T) {
+	reused := NewMessage(UnionPay(), 0)
+	for _, h := range hostile {
+		t.Run(h.name, func(t *testing.T) {
+			b := unhexed(t, strings.ReplaceAll(h.hex, " ", ""))
+			m, err := UnionPay().Decode(b)
+			require.Nil(t, m)
+			require.ErrorIs(t, err, h.err)
+			var fe *FieldError
+			require.ErrorAs(t, err, &fe)
+			require.Equal(t, h.de, fe.DE)
+			require.Equal(t, h.at, fe.Offset)
+
+			require.Error(t, UnionPay().DecodeInto(reused, b))
+			for de := range reused.Fields {
+				t.Fatalf("DE %d is left after an error", de)
+			}
+		})
+	}
+}
+
+// Every message cut short anywhere, or with anything behind it, is refused.
+func TestTruncatedAndExtended(t *testing.T) {
+	for _, g := range loadGolden(t, "testdata/unionpay.txt") {
+		frame, err := g.framing().Decode(g.raw)
+		require.NoError(t, err)
+		for n := range frame.Body {
+			_, err := UnionPay().Decode(frame.Body[:n])
+			require.ErrorIs(t, err, ErrTruncated, "%s cut to %d", g.name, n)
+		}
+		_, err = UnionPay().Decode(append(bytes.Clone(frame.Body), 0))
+		require.ErrorIs(t, err, ErrTrailing)
+	}
+}
+
+func TestFillerIsKept(t *testing.T) {
+	for _, filler := range []string{"0", "F", "7"} {
+		for _, h := range []string{
+			"0200 4000000000000000 03 411" + filler,
+			"0200 0000020000000000 " + filler + "001",
+			"0200 0000040000000000 021" + filler,
+		} {
+			b := unhexed(t, strings.ReplaceAll(h, " ", ""))
+			m, err := UnionPay().Decode(b)
+			require.NoError(t, err)
+			out, err := UnionPay().Append(nil, m)
+			require.NoError(t, err)
+			require.Equal(t, b, out)
+		}
+	}
+	strict, err := UnionPay().With("accept 0\n2 n..19 LLVAR primary account number !pan\n22 n3 fixed,filler=F point of service")
+	require.NoError(t, err)
+	_, err = strict.Decode(unhexed(t, "0200400000000000000003411F"))
+	require.ErrorIs(t, err, ErrFiller)
+	_, err = strict.Decode(unhexed(t, "02004000000000000000034110"))
+	require.NoError(t, err)
+	_, err = strict.Decode(unhexed(t, "020000000400000000000210"))
+	require.ErrorIs(t, err, ErrFiller)
+	m := NewMessage(strict, 0x0200)
+	require.NoError(t, m.Set(22, "021"))
+	b, err := strict.Append(nil, m)
+	require.NoError(t, err)
+	require.Equal(t, unhexed(t, "02000000040000000000021F"), b)
+}
+
+func TestSetRefuses(t *testing.T) {
+	const secret = "4111x11111111111"
+	for _, c := range []struct {
+		de  int
+		v   string
+		err error
+	}{
+		{0, "1", ErrUndefined}, {1, "1", ErrUndefined}, {5, "1", ErrUndefined}, {65, "1", ErrUndefined},
+		{129, "1", ErrUndefined}, {-1, "1", ErrUndefined},
+		{2, secret, ErrContent}, {2, strings.Repeat("1", 20), ErrTooLong},
+		{4, "12345678901", ErrTooShort}, {4, "1234567890123", ErrTooLong}, {4, "-00000000001", ErrContent},
+		{4, "00000000000１", ErrTooLong}, {11, "+00001", ErrContent}, {11, "00000 ", ErrContent},
+		{22, "02", ErrTooShort}, {22, "02x", ErrContent}, {23, "x21", ErrContent},
+		{35, "4111A", ErrContent}, {41, "1234567", ErrTooShort}, {41, "1234567\n", ErrContent},
+		{39, "0é", ErrTooLong}, {49, "15é", ErrTooLong}, {43, "\xff", ErrContent}, {43, "\U0001F600", ErrContent}, {43, "字\t", ErrContent},
+		{43, strings.Repeat("字", 21), ErrTooLong}, {52, "00112233445566", ErrTooShort}, {52, "001122334455667", ErrContent},
+		{52, "00112233445566GG", ErrContent}, {52, "001122334455667788", ErrTooLong},
+		{60, strings.Repeat("1", 18), ErrTooLong},
+	} {
+		m := NewMessage(UnionPay(), 0x0200)
+		require.NoError(t, m.Set(3, "000000"))
+		require.NoError(t, m.Set(11, "000007"))
+		before, err := m.Pack()
+		require.NoError(t, err)
+		err = m.Set(c.de, c.v)
+		require.ErrorIs(t, err, c.err, "DE %d %q", c.de, c.v)
+		require.NotContains(t, err.Error(), "4111")
+		var fe *FieldError
+		require.True(t, errors.As(err, &fe))
+		after, err := m.Pack()
+		require.NoError(t, err)
+		require.Equal(t, before, after, "a refused value leaves the message as it was")
+	}
+	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(64, make([]byte, 7)))
+	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(3, []byte{0, 0, 0}))
+}
+
+func TestAppendRefuses(t *testing.T) {
+	other, err := UnionPay().With("")
+	require.NoError(t, err)
+	dst := []byte("kept")
+	for _, m := range []*Message{nil, {}, NewMessage(other, 0x0200)} {
+		out, err := UnionPay().Append(dst, m)
+		require.ErrorIs(t, err, ErrDialect)
+		require.Equal(t, dst, out)
+	}
+	_, err = UnionPay().Append(nil, NewMessage(UnionPay(), 0x02A0))
+	require.ErrorIs(t, err, ErrMTI)
+}
+
+func TestMessageTooLong(t *testing.T) {
+	s, err := ParseSpec("dialect big\n2 ans....9999 LLLLVAR a\n3 ans....9999 LLLLVAR b\n4 ans....9999 LLLLVAR c\n5 ans....9999 LLLLVAR d\n" +
+		"6 ans....9999 LLLLVAR e\n7 ans....9999 LLLLVAR f\n8 ans....9999 LLLLVAR g")
+	require.NoError(t, err)
+	m := NewMessage(s, 0x0200)
+	full := strings.Repeat("a", 9999)
+	for round := range 3 { // replacing must not use up the room
+		for de := 2; de <= 7; de++ {
+			require.NoError(t, m.Set(de, full[:9999-round]))
+		}
+	}
+	require.ErrorIs(t, m.Set(8, full), ErrTooLong)
+	for de := 2; de <= 7; de++ {
+		v, ok := m.Text(de)
+		require.True(t, ok)
+		require.Equal(t, full[:9997], v)
+	}
+	_, err = s.Decode(make([]byte, 65536))
+	require.ErrorIs(t, err, ErrTooLong)
+}
+
+func TestFramesRefused(t *testing.T) {
+	ascii := Framing{Length: LengthASCII, NoTPDU: true, NoHeader: true}
+	bcd := Framing{Length: LengthBCD, NoTPDU: true, NoHeader: true}
+	small := Framing{Max: 16}
+	for _, c := range []struct {
+		name string
+		f    Framing
+		b    string
+		err  error
+		at   int
+	}{
+		{"half a length", Framing{}, "\x00", io.ErrUnexpectedEOF, 1},
+		{"no room for TPDU and header", Framing{}, "\x00\x0a0123456789", ErrFrame, 0},
+		{"above the bound", small, "\x00\x11" + strings.Repeat("a", 17), ErrFrameTooBig, 0},
+		{"largest length", Framing{}, "\xff\xff", ErrFrameTooBig, 0},
+		{"cut", Framing{}, "\x00\x10" + strings.Repeat("a", 15), io.ErrUnexpectedEOF, 17},
+		{"nothing behind the length", Framing{}, "\x00\x10", io.ErrUnexpectedEOF, 2},
+		{"signed", ascii, "+001a", ErrFrame, 0},
+		{"negative", ascii, "-001a", ErrFrame, 0},
+		{"spaces", ascii, "   1a", ErrFrame, 0},
+		{"letters", bcd, "\x00\x0aa", ErrFrame, 0},
+	} {
+		_, err := c.f.Read(iotest.OneByteReader(strings.NewReader(c.b)), nil)
+		require.ErrorIs(t, err, c.err, c.name)
+		var fe *FrameError
+		require.ErrorAs(t, err, &fe, c.name)
+		require.Equal(t, c.at, fe.Offset, c.name)
+		_, err = c.f.Decode([]byte(c.b))
+		require.ErrorIs(t, err, c.err, c.name)
+	}
+	_, err := Framing{}.Decode([]byte("\x00\x0b0123456789ab"))
+	require.ErrorIs(t, err, ErrFrame, "more than the length says")
+	_, err = Framing{}.Read(strings.NewReader(""), nil)
+	require.Equal(t, io.EOF, err)
+	boom := errors.New("boom")
+	_, err = Framing{}.Read(io.MultiReader(strings.NewReader("\x00\x10abc"), iotest.ErrReader(boom)), nil)
+	require.ErrorIs(t, err, boom)
+	_, err = small.Append(nil, Frame{Body: make([]byte, 6)})
+	require.ErrorIs(t, err, ErrFrameTooBig)
+}
+
+func TestFramings(t *testing.T) {
+	tpdu, err := ParseTPDU("6000030000")
+	require.NoError(t, err)
+	require.Equal(t, "6000000003", tpdu.Swap().String())
+	header, err := ParseHeader("613100311108")
+	require.NoError(t, err)
+	require.Equal(t, 61, header.Application())
+	require.Equal(t, 31, header.Version())
+	require.False(t, header.Testing())
+	require.Equal(t, ProcessNothing, header.Processing())
+	require.Equal(t, "613103311108", header.WithProcessing(ProcessSignIn).String())
+	require.Equal(t, ProcessSignIn, header.WithProcessing(ProcessSignIn).Processing())
+	for _, bad := range []string{"", "60000300", "600003000000", "60000300xx"} {
+		_, err := ParseTPDU(bad)
+		require.ErrorIs(t, err, ErrFrame)
+	}
+	buf := make([]byte, 64)
+	for _, length := range []LengthForm{LengthBinary, LengthBCD, LengthASCII, LengthNone} {
+		for _, noTPDU := range []bool{false, true} {
+			for _, noHeader := range []bool{false, true} {
+				f := Framing{Length: length, NoTPDU: noTPDU, NoHeader: noHeader}
+				in := Frame{Body: []byte("the message itself")}
+				if !noTPDU {
+					in.TPDU = tpdu
+				}
+				if !noHeader {
+					in.Header = header
+				}
+				b, err := f.Append(nil, in)
+				require.NoError(t, err)
+				out, err := f.Decode(b)
+				require.NoError(t, err)
+				require.Equal(t, in, out)
+				r := bytes.NewReader(append(bytes.Clone(b), b...))
+				if length == LengthNone {
+					r.Reset(b)
+				}
+				for range r.Len() / len(b) {
+					out, err = f.Read(iotest.HalfReader(r), buf)
+					require.NoError(t, err)
+					require.Equal(t, in, out)
+				}
+				_, err = f.Read(r, buf)
+				require.Equal(t, io.EOF, err)
+			}
+		}
+	}
+}
