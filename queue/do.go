@@ -1,0 +1,226 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Do journals the request t, a Sale or a Void, sends it at once and waits for
+// its answer. One commit precedes the first byte; the outcome is synced before
+// Do returns it (I1, I2). A nil error means that the entry is Accepted or
+// Declined.
+//
+// Do with a Ref that the journal has goes on from where that entry stands: a
+// final one is returned, one that was proven unsent is sent, one in doubt is
+// ErrInDoubt: what happened to it is told by its State, later.
+//
+// When the wait ends without an answer that decides, because the host was
+// silent, AnswerTimeout passed or ctx ended, the reversal is journalled and Do
+// returns the entry with ErrInDoubt: take the payment otherwise, under another
+// ref. When nothing left the device the error wraps ErrNotSent: no line, or the
+// lane holds requests back (ErrHeldBack). The entry, if its ID is not 0, is then
+// Pending: TakeOffline it, Reverse it (nothing is sent), or Do it again.
+//
+// Other errors: *InvalidError, ErrConflict, ErrNotFound, ErrState, ErrNumbers,
+// ErrClosed, with nothing sent; ErrNotSynced, where the entry is in doubt if it
+// has an ID. A crash at any point leaves nothing, or the entry in doubt: the
+// lane's next send is then its reversal.
+func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error) {
+	if t.Op != Sale && t.Op != Void {
+		return Entry{}, invalid("Op", "Do sends a Sale or a Void: use Append")
+	}
+	if err := t.validate(Request); err != nil {
+		return Entry{}, err
+	}
+	if e, done, err := q.known(t); done || err != nil {
+		return e, err
+	}
+	if err := q.lines.acquire(ctx, t.Lane, window(up), true, q.changed.closed); err != nil {
+		return Entry{}, fmt.Errorf("%w: the lane is busy: %w", ErrNotSent, err)
+	}
+	defer q.lines.done(t.Lane, 1)
+	line, err := q.clearReversals(ctx, up, t.Lane)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := q.beginRequest(ctx, t, line)
+	if err != nil || e.State != InDoubt {
+		return e, err
+	}
+	return q.finish(ctx, q.send(ctx, up, e))
+}
+
+// known tells whether t's ref already stands for something that is not sent
+// again.
+func (q *Queue) known(t Transaction) (e Entry, done bool, err error) {
+	err = q.read(func(v *fileView) error {
+		first, found, err := v.byRef(t.Ref)
+		if err != nil || !found {
+			return err
+		}
+		if !first.sameAs(t, Request) {
+			return fmt.Errorf("ref of entry %d: %w", first.ID, ErrConflict)
+		}
+		e, err = v.full(first)
+		done = e.Kind != Request || e.State != Pending
+		return err
+	})
+	if err == nil && done && e.State == InDoubt {
+		err = fmt.Errorf("entry %d: %w", e.ID, ErrInDoubt)
+	}
+	if !done {
+		e = Entry{}
+	}
+	return e, done, err
+}
+
+// clearReversals sends what must be answered before a request may go out.
+func (q *Queue) clearReversals(ctx context.Context, up Uplink, l Lane) (Line, error) {
+	var before []sent
+	for {
+		line, err := q.prepare(ctx, up)
+		if err != nil {
+			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
+		}
+		todo, err := q.begin(ctx, l, line, 1, classReversal, before)
+		if err != nil {
+			return Line{}, errors.Join(ErrNotSent, err)
+		}
+		if len(todo) == 0 {
+			return line, nil
+		}
+		before = []sent{q.send(ctx, up, todo[0])}
+		if before[0].failed() {
+			err := q.settleSent(ctx, l, before)
+			return Line{}, errors.Join(fmt.Errorf("%w: %w: entry %d is a reversal without an answer yet",
+				ErrNotSent, ErrHeldBack, todo[0].ID), err)
+		}
+	}
+}
+
+// failed tells whether an attempt was worth a pause before the next one.
+func (s sent) failed() bool {
+	return s.err != nil || s.answer.Verdict == Unknown || s.answer.Verdict == Unavailable
+}
+
+// settleSent journals what became of attempts, whatever ctx says.
+func (q *Queue) settleSent(ctx context.Context, l Lane, before []sent) error {
+	if len(before) == 0 {
+		return nil
+	}
+	_, err := q.begin(context.WithoutCancel(ctx), l, Line{}, 0, 0, before)
+	if err != nil {
+		q.release(l, before)
+	}
+	return err
+}
+
+// beginRequest journals the request and its attempt in one commit (I2).
+func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (Entry, error) {
+	var e Entry
+	var claimed ID
+	drop := func() {
+		if claimed != 0 {
+			q.lines.unclaim(t.Lane, claimed)
+			claimed = 0
+		}
+	}
+	err := q.update(ctx, func(v *fileView) error {
+		drop()
+		if err := v.mayRequest(t.Lane, line); err != nil {
+			return err
+		}
+		var err error
+		if e, _, err = v.add(t, Request, false); err != nil {
+			return err
+		}
+		if e.State != Pending || e.Kind != Request || !q.lines.claim(t.Lane, e.ID) {
+			return nil // somebody else's Do of the same ref came first
+		}
+		claimed = e.ID
+		if e.Batch.N, err = v.rejoin(e); err != nil {
+			return err
+		}
+		e, err = v.attempt(e.ID, line)
+		return err
+	})
+	if err != nil {
+		drop()
+		return Entry{}, notSentUnless(err)
+	}
+	if claimed == 0 && e.State == InDoubt {
+		return Entry{}, fmt.Errorf("entry %d: %w", e.ID, ErrInDoubt)
+	}
+	e.Card.PINBlock = t.Card.PINBlock
+	return e, nil
+}
+
+func notSentUnless(err error) error {
+	for _, plain := range []error{ErrConflict, ErrNotFound, ErrState, ErrNumbers, ErrClosed} {
+		if errors.Is(err, plain) {
+			return err
+		}
+	}
+	var inv *InvalidError
+	if errors.As(err, &inv) {
+		return err
+	}
+	return errors.Join(ErrNotSent, err)
+}
+
+// mayRequest refuses while the lane holds requests back.
+func (v *fileView) mayRequest(name Lane, line Line) error {
+	l, err := v.laneOf(name)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := v.follow(name, line); err != nil {
+		return err
+	}
+	if l, err = v.laneOf(name); err != nil {
+		return err
+	}
+	if l.open >= l.heldFrom() {
+		return fmt.Errorf("%w: batch %d is being settled", ErrHeldBack, l.closing[0])
+	}
+	waiting, err := v.work(l, 1, classReversal, func(ID) bool { return false })
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 {
+		return fmt.Errorf("%w: a reversal is not answered yet", ErrHeldBack)
+	}
+	return nil
+}
+
+// rejoin moves a request that was proven unsent before into the open batch.
+func (v *fileView) rejoin(e Entry) (uint32, error) {
+	l, err := v.laneOf(e.Lane)
+	if err != nil || l.open == e.Batch.N {
+		return e.Batch.N, err
+	}
+	return l.open, v.apply(event{kind: evMoved, id: e.ID, batch: l.open})
+}
+
+// finish journals the outcome of a request and returns it.
+func (q *Queue) finish(ctx context.Context, s sent) (Entry, error) {
+	id, l := s.entry.ID, s.entry.Lane
+	if err := q.settleSent(ctx, l, []sent{s}); err != nil {
+		return s.entry, errors.Join(ErrInDoubt, err)
+	}
+	e, err := q.Get(context.WithoutCancel(ctx), id)
+	switch {
+	case err != nil:
+		return s.entry, errors.Join(ErrInDoubt, err)
+	case e.State.Final():
+		return e, nil
+	case e.State == Pending:
+		return e, s.err
+	case s.err != nil:
+		return e, fmt.Errorf("entry %d: %w: %w", id, ErrInDoubt, s.err)
+	}
+	return e, fmt.Errorf("entry %d: %w: the host answered %q", id, ErrInDoubt, e.Answer.Code)
+}

@@ -1,0 +1,162 @@
+package queue
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/record"
+)
+
+// eventKind numbers stand in files: never change or reuse one.
+type eventKind byte
+
+const (
+	evLane      eventKind = 1  // a lane was used for the first time
+	evAppended  eventKind = 2  // an entry was journalled
+	evAttempted eventKind = 3  // an attempt is about to send its first byte
+	evAnswered  eventKind = 4  // an answer came
+	evUnsent    eventKind = 5  // the attempt was proven unsent
+	evSilent    eventKind = 6  // the wait ended without an answer
+	evParked    eventKind = 7  // given up until a person looks
+	evCancelled eventKind = 8  // withdrawn before any attempt
+	evOffline   eventKind = 9  // a request proven unsent became an advice
+	evResolved  eventKind = 10 // a person told the outcome
+	evUnparked  eventKind = 11 // a person let it go on
+	evSTAN      eventKind = 12 // a STAN was drawn for a message outside the journal
+	evClosed    eventKind = 13 // a batch was closed, the next one is open
+	evMoved     eventKind = 14 // a never-attempted entry went to the open batch
+	evHostBatch eventKind = 15 // the host books under another batch number
+	evProgress  eventKind = 16 // a settlement got so far
+	evSettled   eventKind = 17 // a batch was settled
+)
+
+var eventNames = [...]string{"", "lane", "appended", "attempted", "answered", "unsent", "silent", "parked",
+	"cancelled", "taken offline", "resolved", "unparked", "STAN drawn", "batch closed", "moved", "host batch",
+	"settlement progress", "batch settled"}
+
+func (k eventKind) String() string { return name(eventNames[:], int(k)) }
+
+// event is one change, with all that step needs to apply it.
+type event struct {
+	kind eventKind
+	at   time.Time // wall clock; it stamps, it never orders
+
+	id       ID     // the entry
+	lane     uint32 // the lane's number
+	batch    uint32
+	host     uint32 // host batch number
+	stan     STAN
+	reason   Reason
+	entry    Entry // evAppended
+	laneName Lane  // evLane
+	answer   Answer
+	text     string // approval, why
+	who      string
+	progress []byte
+	flag     bool // evClosed: the host closed it (superseded)
+}
+
+func (ev event) encode() []byte {
+	var w record.Writer
+	w.Byte(byte(ev.kind))
+	w.Time(ev.at)
+	switch ev.kind {
+	case evLane:
+		w.Uint(uint64(ev.lane))
+		encodeLaneName(&w, ev.laneName)
+	case evAppended:
+		w.Uint(uint64(ev.lane))
+		encodeEntry(&w, ev.entry)
+	case evAttempted:
+		w.Uint(uint64(ev.id))
+		w.Uint(uint64(ev.host))
+	case evAnswered:
+		w.Uint(uint64(ev.id))
+		encodeAnswer(&w, ev.answer)
+	case evResolved:
+		w.Uint(uint64(ev.id))
+		encodeAnswer(&w, ev.answer)
+		w.String(ev.who)
+		w.String(ev.text)
+	case evUnsent, evCancelled:
+		w.Uint(uint64(ev.id))
+	case evSilent:
+		w.Uint(uint64(ev.id))
+		w.Byte(byte(ev.reason))
+	case evParked, evOffline:
+		w.Uint(uint64(ev.id))
+		w.String(ev.text)
+	case evUnparked:
+		w.Uint(uint64(ev.id))
+		w.String(ev.who)
+		w.String(ev.text)
+	case evSTAN:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.stan))
+	case evClosed:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.batch))
+		w.Bool(ev.flag)
+	case evMoved:
+		w.Uint(uint64(ev.id))
+		w.Uint(uint64(ev.batch))
+	case evHostBatch:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.host))
+	case evProgress:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.batch))
+		w.Bytes(ev.progress)
+	case evSettled:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.batch))
+	}
+	return w.B
+}
+
+func decodeEvent(b []byte) (event, error) {
+	r := record.NewReader(b)
+	ev := event{kind: eventKind(r.Byte()), at: r.Time()}
+	switch ev.kind {
+	case evLane:
+		ev.lane = uint32(r.Uint())
+		ev.laneName = decodeLaneName(r)
+	case evAppended:
+		ev.lane = uint32(r.Uint())
+		ev.entry = decodeEntry(r)
+	case evAttempted:
+		ev.id, ev.host = ID(r.Uint()), uint32(r.Uint())
+	case evAnswered:
+		ev.id, ev.answer = ID(r.Uint()), decodeAnswer(r)
+	case evResolved:
+		ev.id, ev.answer = ID(r.Uint()), decodeAnswer(r)
+		ev.who, ev.text = r.String(), r.String()
+	case evUnsent, evCancelled:
+		ev.id = ID(r.Uint())
+	case evSilent:
+		ev.id, ev.reason = ID(r.Uint()), Reason(r.Byte())
+	case evParked, evOffline:
+		ev.id, ev.text = ID(r.Uint()), r.String()
+	case evUnparked:
+		ev.id, ev.who, ev.text = ID(r.Uint()), r.String(), r.String()
+	case evSTAN:
+		ev.lane, ev.stan = uint32(r.Uint()), STAN(r.Uint())
+	case evClosed:
+		ev.lane, ev.batch, ev.flag = uint32(r.Uint()), uint32(r.Uint()), r.Bool()
+	case evMoved:
+		ev.id, ev.batch = ID(r.Uint()), uint32(r.Uint())
+	case evHostBatch:
+		ev.lane, ev.host = uint32(r.Uint()), uint32(r.Uint())
+	case evProgress:
+		ev.lane, ev.batch = uint32(r.Uint()), uint32(r.Uint())
+		ev.progress = append([]byte(nil), r.Bytes()...)
+	case evSettled:
+		ev.lane, ev.batch = uint32(r.Uint()), uint32(r.Uint())
+	default:
+		return event{}, fmt.Errorf("%w: an event of kind %d", ErrDamaged, ev.kind)
+	}
+	if err := r.Done(); err != nil {
+		return event{}, fmt.Errorf("%w: %s event: %w", ErrDamaged, ev.kind, err)
+	}
+	return ev, nil
+}

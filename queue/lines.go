@@ -1,0 +1,170 @@
+package queue
+
+import (
+	"context"
+	"sync"
+)
+
+// signal wakes everyone who waits for a change of the journal.
+type signal struct {
+	mu     sync.Mutex
+	ch     chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newSignal() *signal {
+	return &signal{ch: make(chan struct{}), closed: make(chan struct{})}
+}
+
+// wait returns a channel that the next broadcast closes.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ch
+}
+
+func (s *signal) broadcast() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ch)
+	s.ch = make(chan struct{})
+}
+
+func (s *signal) close() { s.once.Do(func() { close(s.closed) }) }
+
+// lines keeps, for each lane, how many sends are under way and which entries
+// they are about. It is not durable: after a crash nothing is under way.
+type lines struct {
+	mu    sync.Mutex
+	lanes map[Lane]*line
+}
+
+type line struct {
+	busy   int
+	window int
+	urgent []chan struct{} // waiting Do calls, first come first served
+	plain  []chan struct{} // waiting forwarders
+	flying map[ID]bool
+}
+
+func newLines() *lines { return &lines{lanes: map[Lane]*line{}} }
+
+func (s *lines) of(l Lane) *line {
+	ln := s.lanes[l]
+	if ln == nil {
+		ln = &line{window: 1, flying: map[ID]bool{}}
+		s.lanes[l] = ln
+	}
+	return ln
+}
+
+// acquire takes one of the lane's sends, before all forwarders when urgent.
+func (s *lines) acquire(ctx context.Context, l Lane, window int, urgent bool, closed <-chan struct{}) error {
+	s.mu.Lock()
+	ln := s.of(l)
+	ln.window = window
+	if ln.busy < ln.window && len(ln.urgent) == 0 {
+		ln.busy++
+		s.mu.Unlock()
+		return nil
+	}
+	turn := make(chan struct{})
+	if urgent {
+		ln.urgent = append(ln.urgent, turn)
+	} else {
+		ln.plain = append(ln.plain, turn)
+	}
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-closed:
+		err = ErrClosed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !drop(&ln.urgent, turn) && !drop(&ln.plain, turn) {
+		s.release(ln) // the turn came at the same moment
+	}
+	return err
+}
+
+func drop(queue *[]chan struct{}, turn chan struct{}) bool {
+	for i, c := range *queue {
+		if c == turn {
+			*queue = append((*queue)[:i:i], (*queue)[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// more takes up to n further sends that are free at once and that no Do waits
+// for.
+func (s *lines) more(l Lane, n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ln := s.of(l)
+	if len(ln.urgent) > 0 {
+		return 0
+	}
+	n = max(0, min(n, ln.window-ln.busy))
+	ln.busy += n
+	return n
+}
+
+// done gives n sends back.
+func (s *lines) done(l Lane, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.release(s.of(l))
+	}
+}
+
+func (s *lines) release(ln *line) {
+	for _, queue := range []*[]chan struct{}{&ln.urgent, &ln.plain} {
+		if len(*queue) > 0 {
+			turn := (*queue)[0]
+			*queue = (*queue)[1:]
+			close(turn)
+			return
+		}
+	}
+	ln.busy--
+}
+
+// claim marks an entry as being worked on; false when it is already.
+func (s *lines) claim(l Lane, id ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ln := s.of(l)
+	if ln.flying[id] {
+		return false
+	}
+	ln.flying[id] = true
+	return true
+}
+
+func (s *lines) unclaim(l Lane, id ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of(l).flying, id)
+}
+
+func (s *lines) claimed(l Lane, id ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of(l).flying[id]
+}
+
+// wanted tells whether a Do waits for the lane.
+func (s *lines) wanted(l Lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.of(l).urgent) > 0
+}

@@ -1,0 +1,128 @@
+package queue
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/tallystick/tallystick/internal/journal"
+)
+
+// Keys seal the journal's records. Key returns the 32 bytes of the key of a
+// name (1 to 32 bytes), Current the name under which new records are sealed;
+// naming a new one rotates, as long as Key still knows the old ones. Both are
+// called from many goroutines.
+type Keys interface {
+	Current() (name string, err error)
+	Key(name string) ([]byte, error)
+}
+
+// Options of Open. The zero value, or nil, holds the defaults; Open does not
+// write to it.
+type Options struct {
+	// Unsealed allows nil Keys: records then carry digests, not seals, and
+	// anyone who reads the file reads the cards in it.
+	Unsealed bool
+	// LockWait bounds the wait for another opener to close the journal.
+	// Default: no wait.
+	LockWait time.Duration
+	// MaxSize bounds the file in bytes. Default 1 GiB, and never more than
+	// 512 MiB where an address has 32 bits.
+	MaxSize int64
+	// AnswerTimeout is how long an attempt waits for its answer. Default 60 s.
+	AnswerTimeout time.Duration
+	// PrepareTimeout is how long connecting and signing in may take before
+	// the line counts as down. Default 5 s.
+	PrepareTimeout time.Duration
+	// RetryMin and RetryMax bound the forwarder's pause after a failure: a
+	// random time up to RetryMin, doubled by each further failure up to
+	// RetryMax. Defaults 500 ms and 60 s.
+	RetryMin, RetryMax time.Duration
+	// ReversalTries is after how many transmissions without an answer that
+	// decides a reversal is parked. Default 10.
+	ReversalTries int
+	// Log gets what goes wrong in the background: never card data. Default:
+	// nothing is logged.
+	Log *slog.Logger
+
+	onOpen func(*bolt.DB) // the fault tests take hold of the file here
+}
+
+func (o *Options) withDefaults() Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	set := func(v *time.Duration, def time.Duration) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	set(&d.AnswerTimeout, 60*time.Second)
+	set(&d.PrepareTimeout, 5*time.Second)
+	set(&d.RetryMin, 500*time.Millisecond)
+	set(&d.RetryMax, 60*time.Second)
+	d.RetryMax = max(d.RetryMax, d.RetryMin)
+	if d.ReversalTries <= 0 {
+		d.ReversalTries = 10
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return d
+}
+
+// Queue is the open journal of one device. It is safe for concurrent use.
+type Queue struct {
+	file    *journal.File
+	opts    Options
+	changed *signal
+	lines   *lines
+}
+
+// Open opens the journal at path, or makes one with mode 0600, and takes its
+// lock. What a crash cut short is found in doubt. After an unclean end the
+// whole log is read and checked before Open returns.
+//
+// Errors: ErrHeld, ErrFormat, ErrDamaged, ErrKey, an *InvalidError for nil
+// keys without Unsealed, and those of the file system. On any error the file
+// is as it was.
+func Open(path string, keys Keys, opts *Options) (*Queue, error) {
+	o := opts.withDefaults()
+	if keys == nil && !o.Unsealed {
+		return nil, invalid("keys", "nil keys need Options.Unsealed, which leaves card data readable in the file")
+	}
+	jo := journal.Options{Buckets: buckets, MaxSize: o.MaxSize, LockWait: o.LockWait, OnOpen: o.onOpen}
+	if keys != nil {
+		jo.Keys = keys
+	}
+	f, err := journal.Open(path, jo)
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines()}, nil
+}
+
+// Close ends the journal cleanly and gives its lock back. Commits under way
+// end first; Forward, Drain and Do that are waiting return ErrClosed. Close
+// may be called more than once.
+func (q *Queue) Close() error {
+	q.changed.close()
+	return q.file.Close()
+}
+
+// JournalID is drawn when the journal is made: no two have the same.
+func (q *Queue) JournalID() [16]byte { return q.file.ID() }
+
+// jitter returns a random duration from 0 to d.
+func jitter(d time.Duration) time.Duration {
+	var b [8]byte
+	rand.Read(b[:])
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d+1))
+}
+
+func isClosed(err error) bool { return errors.Is(err, ErrClosed) }

@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+)
+
+// reversalOf journals the reversal of a request in doubt: with its STAN, its
+// batch, its content, and a reason that is frozen with it (I3).
+func (v *fileView) reversalOf(e Entry, why Reason) (Entry, error) {
+	id, err := v.nextID()
+	if err != nil {
+		return Entry{}, err
+	}
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return Entry{}, err
+	}
+	r := Entry{ID: id, Transaction: e.Transaction, Kind: Reversal, STAN: e.STAN, Batch: e.Batch,
+		HostBatch: e.HostBatch, State: Pending, Reason: why, MaskedPAN: e.MaskedPAN}
+	r.Ref = fmt.Sprintf("reversal of entry %d", e.ID)
+	r.Original, r.Data = e.ID, nil
+	return v.journalled(r, l)
+}
+
+// Reverse undoes an entry in the way that its state asks for, and returns the
+// entry that tells how that goes on:
+//   - never attempted: it is cancelled and nothing is sent; itself is returned;
+//   - a request in doubt: its reversal is journalled, if it is not yet;
+//   - an accepted request of the host's current batch: a void is journalled,
+//     with the ref "void of entry N", which Forward sends as a request.
+//
+// Calling it again returns the same. Everything else is ErrState: a delivered
+// advice, or a request of a batch that is closed, is refunded by a Refund; an
+// advice in doubt must be answered first.
+//
+// Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
+func (q *Queue) Reverse(ctx context.Context, id ID) (Entry, error) {
+	var out Entry
+	err := q.update(ctx, func(v *fileView) error {
+		e, err := v.entry(id)
+		if err != nil {
+			return err
+		}
+		out, err = q.reverse(v, e)
+		return err
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return out, nil
+}
+
+func (q *Queue) reverse(v *fileView, e Entry) (Entry, error) {
+	switch {
+	case q.lines.claimed(e.Lane, e.ID):
+		return Entry{}, stateError(e.ID, e.State, "an attempt is under way: wait for its end")
+	case e.State == Cancelled:
+		return v.full(e)
+	case e.State == Pending && e.Attempts == 0 && e.Kind != Reversal:
+		if err := v.apply(event{kind: evCancelled, id: e.ID}); err != nil {
+			return Entry{}, err
+		}
+		return v.entry(e.ID)
+	case e.Kind == Request && e.Reversal != 0:
+		r, err := v.entry(e.Reversal)
+		if err != nil {
+			return Entry{}, err
+		}
+		return v.full(r)
+	case e.Kind == Request && e.State == InDoubt:
+		return v.reversalOf(e, Other)
+	case e.Kind == Request && e.State == Accepted && e.Op != Void:
+		r, _, err := v.add(Transaction{Ref: fmt.Sprintf("void of entry %d", e.ID), Lane: e.Lane, Op: Void, Original: e.ID}, Request, true)
+		return r, err
+	}
+	return Entry{}, stateError(e.ID, e.State, "it cannot be reversed: refund it once it is accepted")
+}
+
+// TakeOffline turns a sale whose attempt was proven unsent into an advice with
+// the given offline approval, under the same ref and STAN. Cash needs none.
+//
+// Errors: ErrNotFound, ErrState when it is in doubt, final, or not a sale by
+// Do; *InvalidError for a payment code, or for a card without approval;
+// ErrNotSynced, ErrClosed, ctx.Err().
+func (q *Queue) TakeOffline(ctx context.Context, id ID, approval string) (Entry, error) {
+	var out Entry
+	err := q.update(ctx, func(v *fileView) error {
+		e, err := v.entry(id)
+		if err != nil {
+			return err
+		}
+		if e.Kind == Advice && e.Approval == approval {
+			out, err = v.full(e)
+			return err
+		}
+		if q.lines.claimed(e.Lane, id) {
+			return stateError(id, e.State, "an attempt is under way: wait for its end")
+		}
+		t := e.Transaction
+		t.Approval = approval
+		if err := t.validateTender(Advice); err != nil {
+			return err
+		}
+		if len(approval) > 6 {
+			return invalid("Approval", "has %d bytes, allowed are up to 6", len(approval))
+		}
+		if err := v.apply(event{kind: evOffline, id: id, text: approval}); err != nil {
+			return err
+		}
+		if e, err = v.entry(id); err != nil {
+			return err
+		}
+		out, err = v.full(e)
+		return err
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return out, nil
+}
+
+// Resolve records what a person learned of a parked entry by other means: who
+// learned it and why it is so are kept with the event. a.Verdict is Approved or
+// Refused.
+//
+// Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
+func (q *Queue) Resolve(ctx context.Context, id ID, a Answer, who, why string) error {
+	return q.update(ctx, func(v *fileView) error {
+		return v.apply(event{kind: evResolved, id: id, answer: clip(a), who: who, text: why})
+	})
+}
+
+// Unpark lets a parked entry be sent again, unchanged. A parked request is
+// resolved, or its reversal is unparked.
+//
+// Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
+func (q *Queue) Unpark(ctx context.Context, id ID, who, why string) error {
+	return q.update(ctx, func(v *fileView) error {
+		return v.apply(event{kind: evUnparked, id: id, who: who, text: why})
+	})
+}

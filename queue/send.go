@@ -1,0 +1,225 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// prepare readies the uplink within the time that a line may take.
+func (q *Queue) prepare(ctx context.Context, up Uplink) (Line, error) {
+	p, ok := up.(Preparer)
+	if !ok {
+		return Line{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.opts.PrepareTimeout)
+	defer cancel()
+	return p.Prepare(ctx)
+}
+
+func window(up Uplink) int {
+	if w, ok := up.(Windower); ok {
+		return min(max(w.Window(), 1), 256)
+	}
+	return 1
+}
+
+// attempt marks e as being sent, under the line's batch number (I2, I3).
+func (v *fileView) attempt(id ID, line Line) (Entry, error) {
+	if err := v.apply(event{kind: evAttempted, id: id, host: line.HostBatch}); err != nil {
+		return Entry{}, err
+	}
+	e, err := v.entry(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	return v.full(e)
+}
+
+// follow takes note of the number under which the host books now. When it is
+// another than the open batch's, that batch is closed and what was never
+// attempted goes to the next one.
+func (v *fileView) follow(name Lane, line Line) error {
+	l, err := v.laneOf(name)
+	if err != nil || line.HostBatch == l.hostBatch || line.HostBatch == 0 {
+		return err
+	}
+	if err := v.apply(event{kind: evHostBatch, lane: l.number, host: line.HostBatch}); err != nil {
+		return err
+	}
+	b, err := v.batch(l.number, l.open)
+	if err != nil || b.host == 0 || b.host == line.HostBatch {
+		return err
+	}
+	if err := v.apply(event{kind: evClosed, lane: l.number, batch: b.n, flag: true}); err != nil {
+		return err
+	}
+	ids, err := v.members(l.number, b.n)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		e, err := v.entry(id)
+		if err != nil {
+			return err
+		}
+		if e.State != Pending || e.Attempts > 0 || e.Kind == Reversal {
+			continue
+		}
+		if err := v.apply(event{kind: evMoved, id: id, batch: b.n + 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sent is what became of one attempt.
+type sent struct {
+	entry  Entry
+	answer Answer
+	err    error
+}
+
+// send runs one attempt that is already synced (I2).
+func (q *Queue) send(ctx context.Context, up Uplink, e Entry) sent {
+	ctx, cancel := context.WithTimeout(ctx, q.opts.AnswerTimeout)
+	defer cancel()
+	a, err := up.Send(ctx, e)
+	return sent{e, clip(a), err}
+}
+
+// clip bounds what a host can make the journal keep.
+func clip(a Answer) Answer {
+	cut := func(s string, n int) string { return s[:min(n, len(s))] }
+	a.Code, a.RRN, a.AuthCode = cut(a.Code, 4), cut(a.RRN, 24), cut(a.AuthCode, 12)
+	return a
+}
+
+// record journals what became of an attempt; a request that stays in doubt
+// gets its reversal in the same commit.
+func (q *Queue) record(v *fileView, s sent) error {
+	id := s.entry.ID
+	why := NoAnswer
+	switch {
+	case s.err == nil:
+		if err := v.apply(event{kind: evAnswered, id: id, answer: s.answer}); err != nil {
+			return err
+		}
+		if s.answer.Verdict == Partial {
+			why = Fault
+		}
+	case errors.Is(s.err, ErrNotSent):
+		return v.apply(event{kind: evUnsent, id: id})
+	default:
+		if errors.Is(s.err, ErrBadMAC) {
+			why = BadMAC
+		}
+		if err := v.apply(event{kind: evSilent, id: id, reason: why}); err != nil {
+			return err
+		}
+	}
+	e, err := v.entry(id)
+	if err != nil {
+		return err
+	}
+	if e.Kind == Request && e.State == InDoubt && e.Reversal == 0 {
+		_, err = v.reversalOf(e, why)
+		return err
+	}
+	if e.Kind == Reversal && e.State == InDoubt && e.Attempts >= q.opts.ReversalTries {
+		return v.apply(event{kind: evParked, id: id,
+			text: fmt.Sprintf("the reversal had no answer in %d transmissions", e.Attempts)})
+	}
+	return nil
+}
+
+// begin marks up to n entries of the lane as being sent, in one commit with
+// what became of the attempts before, and returns them. Requests that a crash
+// left in doubt get their reversals, which are then among them.
+func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, before []sent) (batch []Entry, err error) {
+	var claimed []ID
+	drop := func() {
+		for _, id := range claimed {
+			q.lines.unclaim(l, id)
+		}
+		claimed, batch = nil, nil
+	}
+	claim := func(id ID) bool {
+		ok := q.lines.claim(l, id)
+		if ok {
+			claimed = append(claimed, id)
+		}
+		return ok
+	}
+	err = q.update(ctx, func(v *fileView) error {
+		drop()
+		for _, s := range before {
+			if err := q.record(v, s); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		var err error
+		batch, err = v.begin(l, line, n, upTo, claim)
+		return err
+	})
+	if err != nil {
+		drop()
+		return nil, err
+	}
+	q.release(l, before)
+	return batch, nil
+}
+
+// release lets others work on entries whose attempts are recorded.
+func (q *Queue) release(l Lane, before []sent) {
+	for _, s := range before {
+		q.lines.unclaim(l, s.entry.ID)
+	}
+	if len(before) > 0 {
+		q.changed.broadcast()
+	}
+}
+
+func (v *fileView) begin(name Lane, line Line, n int, upTo byte, claim func(ID) bool) ([]Entry, error) {
+	if _, err := v.laneOf(name); errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err := v.follow(name, line); err != nil {
+		return nil, err
+	}
+	// The work list is read from the file: what this view changed goes there first.
+	if err := v.flush(); err != nil {
+		return nil, err
+	}
+	l, err := v.laneOf(name)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := v.work(l, n, upTo, func(id ID) bool { return !claim(id) })
+	if err != nil {
+		return nil, err
+	}
+	var batch []Entry
+	for _, id := range ids {
+		e, err := v.entry(id)
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind == Request && e.State == InDoubt {
+			r, err := v.reversalOf(e, Other)
+			if err != nil {
+				return nil, err
+			}
+			claim(r.ID)
+			id = r.ID
+		}
+		if e, err = v.attempt(id, line); err != nil {
+			return nil, err
+		}
+		batch = append(batch, e)
+	}
+	return batch, nil
+}

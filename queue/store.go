@@ -1,0 +1,487 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/journal"
+	"github.com/tallystick/tallystick/internal/record"
+)
+
+// The keyspaces beside the event log. All of them follow from the log by
+// step; they are what makes reading it cheap.
+const (
+	inEntries journal.Bucket = 'n' // id → entry
+	inCards   journal.Bucket = 'c' // id → card data, until it is forgotten
+	inRefs    journal.Bucket = 'r' // digest of ref → id
+	inSTANs   journal.Bucket = 's' // lane, STAN → id, until the batch has settled
+	inMembers journal.Bucket = 'm' // lane, batch, id → nothing
+	inWork    journal.Bucket = 'w' // lane, class, batch, demotion, id → nothing
+	inLanes   journal.Bucket = 'l' // number → lane
+	inNames   journal.Bucket = 'L' // digest of lane → number
+	inBatches journal.Bucket = 'b' // lane, batch → batch
+	inCounts  journal.Bucket = 'i' // "entries", "lanes" → how many
+)
+
+var buckets = []journal.Bucket{inEntries, inCards, inRefs, inSTANs, inMembers, inWork, inLanes, inNames, inBatches, inCounts}
+
+// fileView is the view that step has on the journal's file. What it puts is
+// held in memory until flush writes it, with the events that led to it.
+type fileView struct {
+	tx       *journal.Tx
+	now      time.Time
+	entries  map[ID]*held
+	lanes    map[uint32]laneRecord
+	names    map[Lane]uint32
+	batches  map[[2]uint32]batchRecord
+	cards    map[ID]Card
+	log      [][]byte
+	ids      uint64 // entries in the journal, once asked for
+	newLanes uint64
+	changed  bool
+}
+
+// held is an entry as the file has it and as it is to be.
+type held struct {
+	old *Entry
+	cur Entry
+	put bool
+}
+
+func newFileView(tx *journal.Tx) *fileView {
+	return &fileView{
+		tx: tx, now: time.Now(),
+		entries: map[ID]*held{}, lanes: map[uint32]laneRecord{}, names: map[Lane]uint32{},
+		batches: map[[2]uint32]batchRecord{}, cards: map[ID]Card{},
+	}
+}
+
+// update runs fn in a group commit; fn changes the view by apply.
+func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
+	err := q.file.Update(ctx, func(tx *journal.Tx) error {
+		v := newFileView(tx)
+		if err := fn(v); err != nil {
+			return err
+		}
+		return v.flush()
+	})
+	if err == nil {
+		q.changed.broadcast()
+	}
+	return err
+}
+
+// read runs fn on a synced state.
+func (q *Queue) read(fn func(*fileView) error) error {
+	return q.file.View(func(tx *journal.Tx) error { return fn(newFileView(tx)) })
+}
+
+// apply steps ev and keeps it for the log.
+func (v *fileView) apply(ev event) error {
+	ev.at = v.now
+	if err := step(v, ev); err != nil {
+		return err
+	}
+	v.log = append(v.log, ev.encode())
+	return nil
+}
+
+func be32(b []byte, n uint32) []byte { return binary.BigEndian.AppendUint32(b, n) }
+func be64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
+
+func idKey(id ID) []byte { return be64(nil, uint64(id)) }
+
+func refKey(ref string) []byte {
+	d := sha256.Sum256([]byte(ref))
+	return d[:16]
+}
+
+func nameKey(l Lane) []byte {
+	var w record.Writer
+	encodeLaneName(&w, l)
+	d := sha256.Sum256(w.B)
+	return d[:16]
+}
+
+func stanKey(lane uint32, s STAN) []byte    { return be32(be32(nil, lane), uint32(s)) }
+func batchKey(lane, n uint32) []byte        { return be32(be32(nil, lane), n) }
+func memberKey(lane, n uint32, i ID) []byte { return be64(batchKey(lane, n), uint64(i)) }
+
+func (v *fileView) entry(id ID) (Entry, error) {
+	if h, ok := v.entries[id]; ok {
+		return h.cur, nil
+	}
+	b, err := v.tx.Get(inEntries, idKey(id))
+	if err != nil {
+		return Entry{}, err
+	}
+	if b == nil {
+		return Entry{}, fmt.Errorf("entry %d: %w", id, ErrNotFound)
+	}
+	e, err := parseEntry(b)
+	if err != nil {
+		return Entry{}, err
+	}
+	old := e
+	v.entries[id] = &held{old: &old, cur: e}
+	return e, nil
+}
+
+func parseEntry(b []byte) (Entry, error) {
+	r := record.NewReader(b)
+	e := decodeEntry(r)
+	if err := r.Done(); err != nil {
+		return Entry{}, fmt.Errorf("%w: entry: %w", ErrDamaged, err)
+	}
+	return e, nil
+}
+
+func (v *fileView) putEntry(old *Entry, e Entry) error {
+	h, ok := v.entries[e.ID]
+	if !ok {
+		h = &held{old: old}
+		v.entries[e.ID] = h
+	}
+	h.cur, h.put = e, true
+	v.changed = true
+	return nil
+}
+
+func (v *fileView) laneAt(number uint32) (laneRecord, error) {
+	if l, ok := v.lanes[number]; ok {
+		return l, nil
+	}
+	b, err := v.tx.Get(inLanes, be32(nil, number))
+	if err != nil {
+		return laneRecord{}, err
+	}
+	if b == nil {
+		return laneRecord{}, fmt.Errorf("lane %d: %w", number, ErrNotFound)
+	}
+	l, err := decodeLane(b)
+	if err == nil {
+		v.lanes[number] = l
+		v.names[l.name] = number
+	}
+	return l, err
+}
+
+func (v *fileView) laneOf(name Lane) (laneRecord, error) {
+	if n, ok := v.names[name]; ok {
+		return v.laneAt(n)
+	}
+	b, err := v.tx.Get(inNames, nameKey(name))
+	if err != nil {
+		return laneRecord{}, err
+	}
+	if len(b) != 4 {
+		return laneRecord{}, fmt.Errorf("lane %s: %w", name, ErrNotFound)
+	}
+	return v.laneAt(binary.BigEndian.Uint32(b))
+}
+
+func (v *fileView) putLane(l laneRecord) error {
+	v.lanes[l.number] = l
+	v.names[l.name] = l.number
+	v.changed = true
+	return nil
+}
+
+func (v *fileView) batch(lane, n uint32) (batchRecord, error) {
+	if b, ok := v.batches[[2]uint32{lane, n}]; ok {
+		return b, nil
+	}
+	b, err := v.tx.Get(inBatches, batchKey(lane, n))
+	if err != nil {
+		return batchRecord{}, err
+	}
+	if b == nil {
+		return batchRecord{}, fmt.Errorf("batch %d of lane %d: %w", n, lane, ErrNotFound)
+	}
+	return decodeBatch(b)
+}
+
+func (v *fileView) putBatch(b batchRecord) error {
+	v.batches[[2]uint32{b.lane, b.n}] = b
+	v.changed = true
+	return nil
+}
+
+// openLane returns the lane, made by an event when it is new.
+func (v *fileView) openLane(name Lane) (laneRecord, error) {
+	l, err := v.laneOf(name)
+	if !errors.Is(err, ErrNotFound) {
+		return l, err
+	}
+	n, err := v.count("lanes")
+	if err != nil {
+		return laneRecord{}, err
+	}
+	n += v.newLanes
+	v.newLanes++
+	if err := v.apply(event{kind: evLane, lane: uint32(n + 1), laneName: name}); err != nil {
+		return laneRecord{}, err
+	}
+	return v.laneOf(name)
+}
+
+func (v *fileView) count(what string) (uint64, error) {
+	b, err := v.tx.Get(inCounts, []byte(what))
+	if err != nil || b == nil {
+		return 0, err
+	}
+	if len(b) != 8 {
+		return 0, fmt.Errorf("%w: count of %s", ErrDamaged, what)
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// nextID returns the sequence number of the next entry, dense and from 1 (I4).
+func (v *fileView) nextID() (ID, error) {
+	if v.ids == 0 {
+		n, err := v.count("entries")
+		if err != nil {
+			return 0, err
+		}
+		v.ids = n
+	}
+	v.ids++
+	return ID(v.ids), nil
+}
+
+// nextSTAN returns the number after the lane's last one, 1 after 999999, and
+// skips those that an entry not settled yet holds.
+func (v *fileView) nextSTAN(l laneRecord) (STAN, error) {
+	s := l.lastSTAN
+	for range maxSTAN {
+		if s++; s > maxSTAN {
+			s = 1
+		}
+		b, err := v.tx.Get(inSTANs, stanKey(l.number, s))
+		if err != nil {
+			return 0, err
+		}
+		if b == nil {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("lane %s: %w", l.name, ErrNumbers)
+}
+
+const maxSTAN STAN = 999999
+
+func (v *fileView) byRef(ref string) (Entry, bool, error) {
+	b, err := v.tx.Get(inRefs, refKey(ref))
+	if err != nil || b == nil {
+		return Entry{}, false, err
+	}
+	if len(b) != 8 {
+		return Entry{}, false, fmt.Errorf("%w: a ref's entry", ErrDamaged)
+	}
+	e, err := v.entry(ID(binary.BigEndian.Uint64(b)))
+	return e, err == nil, err
+}
+
+// full adds to e what is kept beside it: its card and the entry it is about.
+func (v *fileView) full(e Entry) (Entry, error) {
+	owner := e.ID
+	if e.Kind == Reversal {
+		owner = e.Original
+	}
+	card, err := v.card(owner)
+	if err != nil {
+		return Entry{}, err
+	}
+	e.Card = card
+	of := e.Original
+	if e.Kind == Reversal {
+		orig, err := v.entry(e.Original)
+		if err != nil {
+			return Entry{}, err
+		}
+		of = orig.Original
+	}
+	if of == 0 {
+		return e, nil
+	}
+	orig, err := v.entry(of)
+	if err != nil {
+		return Entry{}, err
+	}
+	e.Of = Original{ID: orig.ID, STAN: orig.STAN, HostBatch: orig.HostBatch, RRN: orig.Answer.RRN,
+		AuthCode: orig.Answer.AuthCode, Time: orig.Time}
+	if e.Of.AuthCode == "" {
+		e.Of.AuthCode = orig.Approval
+	}
+	return e, nil
+}
+
+func (v *fileView) card(id ID) (Card, error) {
+	if c, ok := v.cards[id]; ok {
+		return c, nil
+	}
+	b, err := v.tx.Get(inCards, idKey(id))
+	if err != nil || b == nil {
+		return Card{}, err
+	}
+	return decodeCard(b)
+}
+
+// flush writes the events, then everything that they changed.
+func (v *fileView) flush() error {
+	if !v.changed {
+		return nil
+	}
+	for _, body := range v.log {
+		if _, err := v.tx.Log(body); err != nil {
+			return err
+		}
+	}
+	newEntries := uint64(0)
+	for _, id := range slices.Sorted(maps.Keys(v.entries)) {
+		h := v.entries[id]
+		if !h.put {
+			continue
+		}
+		if h.old == nil {
+			newEntries = max(newEntries, uint64(id))
+		}
+		if err := v.flushEntry(h); err != nil {
+			return err
+		}
+	}
+	if newEntries > 0 {
+		if err := v.tx.Put(inCounts, []byte("entries"), be64(nil, newEntries)); err != nil {
+			return err
+		}
+	}
+	if err := v.flushLanes(); err != nil {
+		return err
+	}
+	now := v.now
+	*v = *newFileView(v.tx)
+	v.now = now
+	return nil
+}
+
+func (v *fileView) flushLanes() error {
+	for _, n := range slices.Sorted(maps.Keys(v.lanes)) {
+		l := v.lanes[n]
+		known, err := v.tx.Get(inNames, nameKey(l.name))
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			if err := v.tx.Put(inNames, nameKey(l.name), be32(nil, n)); err != nil {
+				return err
+			}
+			if err := v.tx.Put(inCounts, []byte("lanes"), be64(nil, uint64(n))); err != nil {
+				return err
+			}
+		}
+		if err := v.tx.Put(inLanes, be32(nil, n), l.encode()); err != nil {
+			return err
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(v.batches), func(a, b [2]uint32) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
+	for _, k := range keys {
+		b := v.batches[k]
+		if err := v.tx.Put(inBatches, batchKey(k[0], k[1]), b.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushEntry writes an entry and moves it in the keyspaces that follow from it.
+func (v *fileView) flushEntry(h *held) error {
+	e := h.cur
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return err
+	}
+	var w record.Writer
+	encodeEntry(&w, e)
+	if err := v.tx.Put(inEntries, idKey(e.ID), w.B); err != nil {
+		return err
+	}
+	if h.old == nil {
+		if err := v.tx.Put(inRefs, refKey(e.Ref), idKey(e.ID)); err != nil {
+			return err
+		}
+		if e.Kind != Reversal {
+			if err := v.tx.Put(inSTANs, stanKey(l.number, e.STAN), idKey(e.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	if h.old == nil || h.old.Batch.N != e.Batch.N {
+		if h.old != nil {
+			if err := v.tx.Delete(inMembers, memberKey(l.number, h.old.Batch.N, e.ID)); err != nil {
+				return err
+			}
+		}
+		if err := v.tx.Put(inMembers, memberKey(l.number, e.Batch.N, e.ID), nil); err != nil {
+			return err
+		}
+	}
+	if err := v.flushWork(l.number, h); err != nil {
+		return err
+	}
+	return v.flushCard(e)
+}
+
+func (v *fileView) flushWork(lane uint32, h *held) error {
+	var old []byte
+	if h.old != nil {
+		old = workKey(lane, *h.old)
+	}
+	cur := workKey(lane, h.cur)
+	if string(old) == string(cur) {
+		return nil
+	}
+	if old != nil {
+		if err := v.tx.Delete(inWork, old); err != nil {
+			return err
+		}
+	}
+	if cur == nil {
+		return nil
+	}
+	return v.tx.Put(inWork, cur, nil)
+}
+
+// flushCard keeps of the card what e's state still needs: all until the final
+// answer, no tracks after it, nothing of what did not come about.
+func (v *fileView) flushCard(e Entry) error {
+	card, isNew := v.cards[e.ID]
+	if isNew {
+		return v.tx.Put(inCards, idKey(e.ID), encodeCard(card))
+	}
+	if !e.State.Final() || e.Kind == Reversal {
+		return nil
+	}
+	b, err := v.tx.Get(inCards, idKey(e.ID))
+	if err != nil || b == nil {
+		return err
+	}
+	if e.State != Accepted {
+		return v.tx.Delete(inCards, idKey(e.ID))
+	}
+	if card, err = decodeCard(b); err != nil {
+		return err
+	}
+	if card.Track2.IsZero() && card.Track3.IsZero() {
+		return nil
+	}
+	return v.tx.Put(inCards, idKey(e.ID), encodeCard(card.withoutTracks()))
+}

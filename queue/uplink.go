@@ -1,0 +1,69 @@
+package queue
+
+import (
+	"context"
+	"time"
+)
+
+// Uplink delivers entries to one host. Implementations are called by one
+// goroutine at a time unless they are a Windower too.
+type Uplink interface {
+	// Send delivers e once and waits for its answer until ctx is done.
+	// e.Repeat says that an earlier attempt is not proven unsent. Any error
+	// leaves e in doubt, unless it wraps ErrNotSent: "no byte of e left this
+	// device". An answer that does not belong to e is an error, too.
+	Send(ctx context.Context, e Entry) (Answer, error)
+}
+
+// Line is what an uplink knows of its host once it is ready.
+type Line struct {
+	// HostBatch is the batch number under which the host books now; 0 where
+	// the host has none.
+	HostBatch uint32
+	// HostTime is the host's clock as of sign-in; zero when unknown.
+	HostTime time.Time
+}
+
+// Preparer is optional on an Uplink: Prepare connects and signs in where that
+// is needed. It is called before an attempt is journalled, so that having no
+// line costs no attempt, and with no byte of an entry sent.
+type Preparer interface {
+	Prepare(ctx context.Context) (Line, error)
+}
+
+// Windower is optional on an Uplink: Window is how many Sends may run at once,
+// 1 to 256. An Uplink without it gets one at a time.
+type Windower interface {
+	Window() int
+}
+
+// Verdict is what an answer means for the entry that it answers. The zero
+// Verdict decides nothing: forgetting to classify an answer is safe.
+type Verdict uint8
+
+// The verdicts, with codes of ISO 8583 DE 39 as examples.
+const (
+	Unknown     Verdict = iota // in progress, too late, unreadable (09 68 98): leaves the entry in doubt
+	Approved                   // 00
+	Partial                    // 10: less than was asked
+	Duplicate                  // 94: the host has seen this identity before
+	Unavailable                // refused for now, nothing booked (06 77 90 91 92 96 99 A0)
+	NotFound                   // nothing there to reverse or void (12 25)
+	Refused                    // any other refusal
+)
+
+var verdictNames = [...]string{"unknown", "approved", "partial", "duplicate", "unavailable", "not found", "refused"}
+
+func (v Verdict) String() string { return name(verdictNames[:], int(v)) }
+
+// Answer is what a host answered.
+type Answer struct {
+	Verdict  Verdict
+	Code     string // the host's own code, DE 39; up to 4 bytes
+	RRN      string // the host's reference, DE 37; up to 24 bytes
+	AuthCode string // DE 38; up to 12 bytes
+	// Approved is the amount of a Partial answer.
+	Approved Money
+	// HostTime is the host's clock in the answer; zero when it has none.
+	HostTime time.Time
+}

@@ -1,0 +1,97 @@
+package queue
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// The classes of work, in the order in which a lane does them.
+const (
+	classReversal byte = iota // reversals, and requests in doubt that need one
+	classRequest              // deferred requests
+	classAdvice
+	classNotice
+	classes
+)
+
+// demoteAfter is the number of attempts after which an advice goes behind
+// those that were tried less often, so that one poison entry holds up none.
+const demoteAfter = 3
+
+// workKey is where e stands in the work of its lane, nil when there is
+// nothing to do for it: lane, class, batch, demotion, id.
+func workKey(lane uint32, e Entry) []byte {
+	if e.State != Pending && e.State != InDoubt {
+		return nil
+	}
+	var class byte
+	switch {
+	case e.Kind == Reversal:
+		class = classReversal
+	case e.Kind == Request && e.State == InDoubt:
+		if e.Reversal != 0 {
+			return nil
+		}
+		class = classReversal
+	case e.Kind == Request:
+		if !e.Deferred {
+			return nil // its Do sends it, nobody else
+		}
+		class = classRequest
+	case e.Kind == Advice:
+		class = classAdvice
+	default:
+		class = classNotice
+	}
+	demoted := byte(0)
+	if e.Attempts >= demoteAfter && class != classReversal {
+		demoted = byte(min(e.Attempts, 255))
+	}
+	key := append(be32(nil, lane), class)
+	key = be32(key, e.Batch.N)
+	key = append(key, demoted)
+	return be64(key, uint64(e.ID))
+}
+
+const workKeySize = 4 + 1 + 4 + 1 + 8
+
+// heldFrom returns the first batch number that may not send now: while a
+// closed batch is not settled, a host that numbers its batches would book
+// later entries under the old number.
+func (l laneRecord) heldFrom() uint32 {
+	if len(l.closing) == 0 || l.hostBatch == 0 {
+		return l.open + 1
+	}
+	return l.closing[0] + 1
+}
+
+// work returns up to limit entries that the lane may send now, in order,
+// without those that skip names. classes bounds how far down it looks.
+// Requests wait while reversals do.
+func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) (ids []ID, err error) {
+	from := l.heldFrom()
+	reversals := false
+	for class := classReversal; class <= upTo && len(ids) < limit; class++ {
+		if class == classRequest && reversals {
+			continue
+		}
+		prefix := append(be32(nil, l.number), class)
+		err := v.tx.Scan(inWork, prefix, nil, func(k, _ []byte) (bool, error) {
+			if len(k) != workKeySize {
+				return false, fmt.Errorf("%w: work list", ErrDamaged)
+			}
+			if binary.BigEndian.Uint32(k[5:]) >= from {
+				return false, nil
+			}
+			reversals = reversals || class == classReversal
+			if id := ID(binary.BigEndian.Uint64(k[10:])); !skip(id) {
+				ids = append(ids, id)
+			}
+			return len(ids) < limit, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
