@@ -174,10 +174,13 @@ func readAll(tx *bbolt.Tx) (l Ledger, err error) {
 
 // openLedger opens the ledger for writing and makes it when it is missing.
 func openLedger(path string, maxSize int) (*bbolt.DB, error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
 		if err := createLedger(path); err != nil {
 			return nil, err
 		}
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return nil, ErrLedgerFormat // bbolt would fill it
 	}
 	return openFile(path, &bbolt.Options{Timeout: lockPatience, PageSize: 4096, FreelistType: bbolt.FreelistMapType, MaxSize: maxSize})
 }

@@ -48,7 +48,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return exitBlocked
 	}
 	fmt.Fprintf(stdout, "listening %s\n", s.Addr())
-	go obey(s, stdin, stdout, stderr, cancel, o.eofQuits)
+	go obey(ctx, s, stdin, stdout, stderr, cancel, o.eofQuits)
 	if err := s.Serve(ctx); err != nil {
 		fmt.Fprintf(stderr, o.words.stopped+"\n", err)
 		return exitBlocked
@@ -58,12 +58,12 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 
 // obey carries out the commands on stdin. It ends with stdin, or with the
 // process: a read cannot be called off.
-func obey(s *Server, stdin io.Reader, stdout, stderr io.Writer, quit func(), eofQuits bool) {
+func obey(ctx context.Context, s *Server, stdin io.Reader, stdout, stderr io.Writer, quit func(), eofQuits bool) {
 	if stdin == nil {
 		return
 	}
 	lines := bufio.NewScanner(stdin)
-	for lines.Scan() {
+	for lines.Scan() && ctx.Err() == nil {
 		switch command := strings.TrimSpace(lines.Text()); command {
 		case "":
 		case "down":

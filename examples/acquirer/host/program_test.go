@@ -39,6 +39,9 @@ func TestWhatIsInTheWay(t *testing.T) {
 	noLedger := filepath.Join(t.TempDir(), "text")
 	require.NoError(t, os.WriteFile(noLedger, bytes.Repeat([]byte("not a ledger "), 2000), 0o600))
 
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+
 	for _, row := range []struct {
 		name   string
 		args   []string
@@ -49,6 +52,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		{"ledger in a folder that is not there", []string{"-ledger", filepath.Join(t.TempDir(), "no", "ledger")}, "cannot be used", "无法使用"},
 		{"ledger is a folder", []string{"-ledger", t.TempDir()}, "cannot be used", "无法使用"},
 		{"ledger is something else", []string{"-ledger", noLedger}, "not a ledger", "不是本主机的账本"},
+		{"ledger is empty", []string{"-ledger", empty}, "not a ledger", "不是本主机的账本"},
 		{"ledger held", []string{"-ledger", held.cfg.Ledger}, "another process", "另一个进程"},
 		{"unknown flag", []string{"-nonsense"}, "-nonsense", "-nonsense"},
 		{"probability", []string{"-lose-answer", "2"}, "lose-answer", "lose-answer"},
