@@ -66,6 +66,22 @@ func (q *Queue) CloseBatch(ctx context.Context, lane Lane) (BatchID, error) {
 	return id, err
 }
 
+// WithLane runs fn while nothing else is sent on the lane, once what is under
+// way has ended: the messages of a settlement go out here. What ctx and fn
+// return is returned; ErrClosed when the journal was closed while waiting.
+func (q *Queue) WithLane(ctx context.Context, lane Lane, up Uplink, fn func() error) error {
+	size := window(up)
+	taken := 0
+	defer func() { q.lines.done(lane, taken) }()
+	for taken < size {
+		if err := q.lines.acquire(ctx, lane, size, true, q.changed.closed); err != nil {
+			return err
+		}
+		taken++
+	}
+	return fn()
+}
+
 // SaveProgress keeps how far the settlement of a closed batch has come, up to
 // 64 KiB in the caller's own form, and returns once that is synced.
 //

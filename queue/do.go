@@ -36,6 +36,9 @@ func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error)
 	if e, done, err := q.known(t); done || err != nil {
 		return e, err
 	}
+	if err := q.read(func(v *fileView) error { return v.mayBegin(t.Lane) }); err != nil {
+		return Entry{}, errors.Join(ErrNotSent, err)
+	}
 	if err := q.lines.acquire(ctx, t.Lane, window(up), true, q.changed.closed); err != nil {
 		return Entry{}, fmt.Errorf("%w: the lane is busy: %w", ErrNotSent, err)
 	}
@@ -169,22 +172,33 @@ func notSentUnless(err error) error {
 	return errors.Join(ErrNotSent, err)
 }
 
-// mayRequest refuses while the lane holds requests back.
-func (v *fileView) mayRequest(name Lane, line Line) error {
+// mayBegin refuses a request while the lane's closed batch is being settled.
+func (v *fileView) mayBegin(name Lane) error {
 	l, err := v.laneOf(name)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	} else if err != nil {
-		return err
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	if l.open >= l.heldFrom() {
+		return fmt.Errorf("%w: batch %d is being settled", ErrHeldBack, l.closing[0])
+	}
+	return nil
+}
+
+// mayRequest refuses while the lane holds requests back, and follows the
+// host's batch number.
+func (v *fileView) mayRequest(name Lane, line Line) error {
+	if _, err := v.laneOf(name); err != nil {
+		return ignoreNotFound(err)
 	}
 	if err := v.follow(name, line); err != nil {
 		return err
 	}
-	if l, err = v.laneOf(name); err != nil {
+	if err := v.mayBegin(name); err != nil {
 		return err
 	}
-	if l.open >= l.heldFrom() {
-		return fmt.Errorf("%w: batch %d is being settled", ErrHeldBack, l.closing[0])
+	l, err := v.laneOf(name)
+	if err != nil {
+		return err
 	}
 	waiting, err := v.work(l, 1, classReversal, func(ID) bool { return false })
 	if err != nil {

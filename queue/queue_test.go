@@ -37,7 +37,9 @@ func TestSmoke(t *testing.T) {
 		_, err := q.Append(ctx, sale(r))
 		require.NoError(t, err)
 	}
-	ok := upFunc(func(context.Context, Entry) (Answer, error) { return Answer{Verdict: Approved, Code: "00", RRN: "r"}, nil })
+	ok := upFunc(func(context.Context, Entry) (Answer, error) {
+		return Answer{Verdict: Approved, Code: "00", RRN: "r"}, nil
+	})
 	require.NoError(t, q.Drain(ctx, cardLane, ok))
 	e, err := q.Do(ctx, ok, sale("d"))
 	require.NoError(t, err)

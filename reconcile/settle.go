@@ -1,0 +1,224 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+// Result is how a batch was settled.
+type Result struct {
+	Batch  queue.BatchID
+	Totals queue.Totals
+	// Records is how many entries the totals count.
+	Records int
+	// Balanced says that the host had the same totals at once; no details were
+	// uploaded then.
+	Balanced bool
+	// Mended are the entries that the host lacked and took from the upload.
+	Mended []queue.ID
+	// Different are the entries that the host has with other content.
+	Different []queue.ID
+}
+
+// OutOfBalanceError says that the host has closed the batch and the two sides
+// do not agree: a person has to look at the entries.
+type OutOfBalanceError struct {
+	Batch queue.BatchID
+	// Different are the entries that the host has with other content. When
+	// there are none the host has entries that this device does not know.
+	Different []queue.ID
+	// Mended are the entries that the host lacked and took from the upload.
+	Mended []queue.ID
+}
+
+func (e *OutOfBalanceError) Error() string {
+	if len(e.Different) == 0 {
+		return fmt.Sprintf("batch %s is out of balance: the host has something that is not in it", e.Batch)
+	}
+	ids := make([]string, len(e.Different))
+	for i, id := range e.Different {
+		ids[i] = fmt.Sprint(id)
+	}
+	return fmt.Sprintf("batch %s is out of balance: the host has other content for entries %s",
+		e.Batch, strings.Join(ids, ", "))
+}
+
+// Settle settles the closed batch b with its host: it drains what is fenced,
+// tells the totals, uploads the details one by one where the host's totals
+// differ, tells the end, and records the batch as settled. Each step is synced
+// before the next begins, so that after a crash, a lost line or an ended ctx
+// at any point the same call goes on from there; for a batch that is settled it
+// returns the same Result again and sends nothing.
+//
+// Errors: queue.ErrState for an open batch (CloseBatch it first);
+// *queue.OutstandingError while an entry is parked (I6); *OutOfBalanceError,
+// with the Result, when the batch is settled but the sides differ; ErrOverflow,
+// ErrCurrencies; ctx.Err() and the host's own errors, after which Settle is to
+// be called again.
+func Settle(ctx context.Context, q *queue.Queue, b queue.BatchID, h Host) (Result, error) {
+	batch, err := q.Batch(ctx, b)
+	if err != nil {
+		return Result{}, err
+	}
+	p, err := decodeProgress(batch.Progress)
+	if err != nil {
+		return Result{}, fmt.Errorf("batch %s: %w", b, err)
+	}
+	if batch.State == queue.BatchOpen {
+		return Result{}, fmt.Errorf("batch %s is open: %w: close it first", b, queue.ErrState)
+	}
+	if batch.State == queue.BatchSettled {
+		return p.result(b)
+	}
+	s := settlement{q: q, host: h, id: b, progress: p}
+	if p.stage < ended {
+		if err := s.drain(ctx); err != nil {
+			return Result{}, err
+		}
+		if err := q.WithLane(ctx, b.Lane, h, func() error { return s.run(ctx) }); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := q.SettleBatch(ctx, b); err != nil {
+		return Result{}, err
+	}
+	return s.progress.result(b)
+}
+
+func (p progress) result(b queue.BatchID) (Result, error) {
+	r := Result{Batch: b, Totals: p.totals, Records: p.records, Balanced: p.balanced(), Mended: p.mended, Different: p.different}
+	if !p.agreed && p.stage == ended {
+		return r, &OutOfBalanceError{Batch: b, Different: p.different, Mended: p.mended}
+	}
+	return r, nil
+}
+
+// settlement is one call's way through the steps.
+type settlement struct {
+	q        *queue.Queue
+	host     Host
+	id       queue.BatchID
+	batch    queue.Batch
+	progress progress
+}
+
+// drain delivers what the fence holds, so that the totals are final.
+func (s *settlement) drain(ctx context.Context) error {
+	if s.progress.stage == begun {
+		if err := s.q.Drain(ctx, s.id.Lane, s.host); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.batch, err = s.q.Batch(ctx, s.id); err != nil {
+		return err
+	}
+	if s.batch.Unfinished > 0 {
+		return s.q.SettleBatch(ctx, s.id) // names what stands in the way
+	}
+	return nil
+}
+
+func (s *settlement) save(ctx context.Context, st stage) error {
+	s.progress.stage = st
+	return s.q.SaveProgress(ctx, s.id, s.progress.encode())
+}
+
+// run takes the steps that are left. Only the host's messages and the saving
+// of what came of them happen here.
+func (s *settlement) run(ctx context.Context) error {
+	if s.batch.HostBatch == 0 && s.batch.Entries == 0 {
+		s.progress.agreed = true
+		return s.save(ctx, ended) // the host never heard of this batch
+	}
+	if p, ok := s.host.(queue.Preparer); ok {
+		if _, err := p.Prepare(ctx); err != nil {
+			return err
+		}
+	}
+	for s.progress.stage < ended {
+		if err := s.next(ctx); err != nil {
+			return fmt.Errorf("settling batch %s: %w", s.id, err)
+		}
+	}
+	return nil
+}
+
+func (s *settlement) next(ctx context.Context) error {
+	switch s.progress.stage {
+	case begun:
+		var err error
+		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id); err != nil {
+			return err
+		}
+		return s.save(ctx, totalling)
+	case totalling:
+		return s.sendTotals(ctx)
+	case uploading:
+		return s.upload(ctx)
+	}
+	return s.end(ctx)
+}
+
+// sendTotals may run again after a crash: the host knows the batch by its
+// number and changes nothing when it is asked twice.
+func (s *settlement) sendTotals(ctx context.Context) error {
+	var err error
+	s.progress.inland, s.progress.foreign, err = s.host.SendTotals(ctx, s.batch, s.progress.totals)
+	if err != nil {
+		return err
+	}
+	if s.progress.balanced() {
+		return s.save(ctx, ending)
+	}
+	return s.save(ctx, uploading)
+}
+
+// upload sends the details one by one, each marked before the next goes out.
+func (s *settlement) upload(ctx context.Context) error {
+	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
+		if err != nil {
+			return err
+		}
+		if !counts(e) {
+			continue
+		}
+		a, err := s.host.SendDetail(ctx, s.batch, e)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", e.ID, err)
+		}
+		switch a.Verdict {
+		case queue.Approved:
+			s.progress.mended = append(s.progress.mended, e.ID)
+		case queue.Duplicate:
+		case queue.Refused, queue.NotFound:
+			s.progress.different = append(s.progress.different, e.ID)
+		default:
+			return fmt.Errorf("entry %d: the host answered %q to its detail, call again", e.ID, a.Code)
+		}
+		s.progress.uploaded = e.ID
+		if err := s.save(ctx, uploading); err != nil {
+			return err
+		}
+	}
+	return s.save(ctx, ending)
+}
+
+func (s *settlement) end(ctx context.Context) error {
+	a, err := s.host.EndBatch(ctx, s.batch, s.progress.balanced(), s.progress.records)
+	if err != nil {
+		return err
+	}
+	switch a.Verdict {
+	case queue.Approved, queue.Duplicate:
+		s.progress.agreed = len(s.progress.different) == 0
+	case queue.Refused, queue.NotFound:
+		s.progress.agreed = false
+	default:
+		return fmt.Errorf("the host answered %q to the end of the batch, call again", a.Code)
+	}
+	return s.save(ctx, ended)
+}
