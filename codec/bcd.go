@@ -23,9 +23,7 @@ func packDigits(dst []byte, s string) ([]byte, bool) {
 		if (x|(x+eachSix))&eachHigh != 0 {
 			return dst, false
 		}
-		x = (x | x>>4) & 0x00FF00FF00FF00FF
-		x = (x | x>>8) & 0x0000FFFF0000FFFF
-		dst = binary.BigEndian.AppendUint32(dst, uint32(x|x>>16))
+		dst = binary.BigEndian.AppendUint32(dst, gather(x))
 		s = s[8:]
 	}
 	for len(s) >= 2 {
@@ -43,11 +41,7 @@ func packDigits(dst []byte, s string) ([]byte, bool) {
 // which makes "=" of nibble D, as track data wants it.
 func unpackNibbles(dst, b []byte) []byte {
 	for len(b) >= 4 {
-		x := uint64(binary.BigEndian.Uint32(b))
-		x = (x | x<<16) & 0x0000FFFF0000FFFF
-		x = (x | x<<8) & 0x00FF00FF00FF00FF
-		x = (x | x<<4) & 0x0F0F0F0F0F0F0F0F
-		dst = binary.BigEndian.AppendUint64(dst, x|eachZero)
+		dst = binary.BigEndian.AppendUint64(dst, spread(binary.BigEndian.Uint32(b))|eachZero)
 		b = b[4:]
 	}
 	for _, c := range b {
@@ -92,9 +86,70 @@ func badDigit(b []byte) int {
 
 const hexDigits = "0123456789ABCDEF"
 
+// spread gives the 8 nibbles of x, a byte each.
+func spread(x uint32) uint64 {
+	y := uint64(x)
+	y = (y | y<<16) & 0x0000FFFF0000FFFF
+	y = (y | y<<8) & 0x00FF00FF00FF00FF
+	return (y | y<<4) & 0x0F0F0F0F0F0F0F0F
+}
+
+// gather is the reverse of spread.
+func gather(y uint64) uint32 {
+	y = (y | y>>4) & 0x00FF00FF00FF00FF
+	y = (y | y>>8) & 0x0000FFFF0000FFFF
+	return uint32(y | y>>16)
+}
+
+// hexChars gives the upper-case hexadecimal character of each of 8 nibbles.
+func hexChars(y uint64) uint64 {
+	letters := (y + eachSix) >> 4 & eachOne
+	return y + eachZero + 7*letters
+}
+
+// hexNibbles gives the value of each of 8 upper-case hexadecimal characters;
+// what is none gives something whose hexChars differ.
+func hexNibbles(x uint64) uint64 {
+	letters := x >> 6 & eachOne
+	return (x&^eachHigh + 9*letters) &^ eachHigh
+}
+
 func appendHex(dst, b []byte) []byte {
+	for len(b) >= 4 {
+		dst = binary.BigEndian.AppendUint64(dst, hexChars(spread(binary.BigEndian.Uint32(b))))
+		b = b[4:]
+	}
 	for _, c := range b {
 		dst = append(dst, hexDigits[c>>4], hexDigits[c&0xF])
+	}
+	return dst
+}
+
+// badHex gives the index of the first byte of b that is no upper-case
+// hexadecimal digit, or -1.
+func badHex(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.BigEndian.Uint64(b[i:])
+		if hexChars(hexNibbles(x)) != x {
+			break
+		}
+	}
+	if at := badChar(b[i:], setUpperHex); at >= 0 {
+		return i + at
+	}
+	return -1
+}
+
+// appendUnhex appends what hexadecimal digits that were checked before stand
+// for.
+func appendUnhex(dst, b []byte) []byte {
+	for len(b) >= 8 {
+		dst = binary.BigEndian.AppendUint32(dst, gather(hexNibbles(binary.BigEndian.Uint64(b))))
+		b = b[8:]
+	}
+	for i := 0; i+1 < len(b); i += 2 {
+		dst = append(dst, hexValue(b[i])<<4|hexValue(b[i+1]))
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"sync"
 	"unicode/utf8"
 
@@ -49,6 +50,65 @@ func badChar[T string | []byte](s T, allow uint8) int {
 		if charSet[s[i]]&allow == 0 {
 			return i
 		}
+	}
+	return -1
+}
+
+const eachTop = 0x8080808080808080
+const eachOne = 0x0101010101010101
+
+// within sets the top bit of each byte of x that lies in lo..hi; no byte of x
+// may have its own top bit set.
+func within(x, lo, hi uint64) uint64 {
+	return (x + (0x80-lo)*eachOne) &^ (x + (0x7F-hi)*eachOne)
+}
+
+// all8 reports whether all 8 characters in x are in the sets in allow. It may
+// say no of what is allowed, and badChar decides.
+func all8(x uint64, allow uint8) bool {
+	var in uint64
+	switch allow {
+	case setDigit:
+		in = within(x, '0', '9')
+	case setAlpha | setDigit:
+		in = within(x, '0', '9') | within(x|0x20*eachOne, 'a', 'z')
+	case setAlpha | setDigit | setSpace:
+		in = within(x, '0', '9') | within(x|0x20*eachOne, 'a', 'z') | within(x, ' ', ' ')
+	case setAlpha | setDigit | setSpecial | setSpace:
+		in = within(x, 0x20, 0x7E)
+	}
+	return in&^x&eachTop == eachTop
+}
+
+// bad gives the index of the first byte of s that is in none of the sets in
+// allow, or -1, looking at 8 bytes at a time where there are as many.
+func bad(s string, allow uint8) int {
+	if len(s) < 8 {
+		return badChar(s, allow)
+	}
+	for i := 0; i+8 < len(s); i += 8 {
+		if !all8(load8(s[i:]), allow) {
+			return badChar(s, allow)
+		}
+	}
+	if !all8(load8(s[len(s)-8:]), allow) {
+		return badChar(s, allow)
+	}
+	return -1
+}
+
+// badIn is bad for bytes.
+func badIn(b []byte, allow uint8) int {
+	if len(b) < 8 {
+		return badChar(b, allow)
+	}
+	for i := 0; i+8 < len(b); i += 8 {
+		if !all8(binary.BigEndian.Uint64(b[i:]), allow) {
+			return badChar(b, allow)
+		}
+	}
+	if !all8(binary.BigEndian.Uint64(b[len(b)-8:]), allow) {
+		return badChar(b, allow)
 	}
 	return -1
 }

@@ -48,15 +48,17 @@ func (s *Spec) decode(d *data, b []byte) error {
 			word &^= 1 << (63 - i)
 			de := half*64 + i + 1
 			f := &s.fields[de]
-			if !f.defined() {
-				return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
+			end := at + int(f.bytes)
+			if f.kind != kindBCD || !plainBCD(b[at:], f.bytes, 0) {
+				if f.kind == kindNone {
+					return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
+				}
+				if end, err = f.scan(b, at); err != nil {
+					return err
+				}
 			}
-			end, err := f.scan(b, at)
-			if err != nil {
-				return err
-			}
-			d.slots[de] = slot{uint16(at - start), uint16(end - at)}
 			d.last = uint8(de)
+			d.slots[d.last] = slot{uint16(at - start), uint16(end - at)}
 			at = end
 		}
 	}
@@ -168,7 +170,7 @@ func (f *field) extent(b []byte, at int) (from, end, n int, err error) {
 	if f.digits == 0 {
 		n, from = f.max, at
 	} else {
-		from = at + f.prefixBytes()
+		from = at + int(f.before)
 		if from > len(b) {
 			return 0, 0, 0, f.fail(len(b), ErrTruncated, "in the length")
 		}
@@ -212,8 +214,60 @@ func (f *field) units(written int) int {
 	return written
 }
 
-// scan checks the field that begins at b[at] and gives its end.
+// scan checks the field that begins at b[at] and gives its end. It knows short
+// ways for plain shapes and leaves all others, and all that is wrong, to
+// scanOther.
 func (f *field) scan(b []byte, at int) (end int, err error) {
+	switch f.kind {
+	case kindBCDOdd:
+		if plainBCD(b[at:], f.bytes, 15<<(8*f.bytes-4)) && f.accept>>(b[at]>>4)&1 != 0 {
+			return at + int(f.bytes), nil
+		}
+	case kindChars:
+		end = at + int(f.bytes)
+		if end <= len(b) && badIn(b[at:end], f.allow) < 0 {
+			return end, nil
+		}
+	case kindRaw:
+		end = at + int(f.bytes)
+		if end <= len(b) {
+			return end, nil
+		}
+	case kindBCDVar:
+		if at >= len(b) || b[at]&15 > 9 {
+			break
+		}
+		n := int(b[at]>>4)*10 + int(b[at]&15)
+		end = at + 1 + n/2
+		if n%2 == 0 && n <= f.max && end <= len(b) && badNibble(b[at+1:end]) < 0 {
+			return end, nil
+		}
+	case kindRawVar:
+		if at+2 > len(b) || b[at] > 9 || b[at+1]&15 > 9 {
+			break
+		}
+		n := int(b[at])*100 + int(b[at+1]>>4)*10 + int(b[at+1]&15)
+		end = at + 2 + n
+		if b[at+1] < 0xA0 && n <= f.max && end <= len(b) {
+			return end, nil
+		}
+	}
+	return f.scanOther(b, at)
+}
+
+// plainBCD reports whether the first n bytes of b, at most 8, hold only decimal
+// digits but for the nibbles in skip. It may say no of what is shorter than 8
+// bytes.
+func plainBCD(b []byte, n uint16, skip uint64) bool {
+	if len(b) < 8 {
+		return false
+	}
+	x := binary.BigEndian.Uint64(b) >> (64 - 8*n) &^ skip
+	return x>>3&(x>>2|x>>1)&eachNibble == 0
+}
+
+// scanOther is scan for all shapes, and finds what is wrong.
+func (f *field) scanOther(b []byte, at int) (end int, err error) {
 	from, end, n, err := f.extent(b, at)
 	if err != nil {
 		return 0, err
@@ -226,7 +280,7 @@ func (f *field) scan(b []byte, at int) (end int, err error) {
 	case wireRaw:
 		return end, nil
 	case wireHex:
-		bad = badChar(c, setUpperHex)
+		bad = badHex(c)
 	case wireGBK, wireGB18030:
 		if firstHigh(c) >= 0 {
 			if !f.goodChinese(string(c)) {
@@ -234,7 +288,7 @@ func (f *field) scan(b []byte, at int) (end int, err error) {
 			}
 			return end, nil
 		}
-		bad = badChar(c, f.allow)
+		bad = badIn(c, f.allow)
 	case wireEBCDIC, wireEBCDIC1047:
 		bad = f.badEBCDIC(c)
 	default:
@@ -259,7 +313,7 @@ func (f *field) badASCII(c []byte) int {
 		}
 		return -1
 	}
-	return badChar(c, f.allow)
+	return badIn(c, f.allow)
 }
 
 func (f *field) badEBCDIC(c []byte) int {

@@ -2,7 +2,11 @@ package codec
 
 import (
 	"math/bits"
+	"slices"
 )
+
+// maxHead is the most that message type and bitmaps take.
+const maxHead = 4 + 2*16
 
 // Append appends the message in its wire form to dst. The message must be of
 // the dialect s. On an error dst is returned as it was.
@@ -11,7 +15,7 @@ func (s *Spec) Append(dst []byte, m *Message) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	out := s.appendHead(dst, d.mti, d.bits, d.wide)
+	out := s.appendHead(slices.Grow(dst, maxHead+len(d.buf)), d.mti, d.bits, d.wide)
 	if !d.loose {
 		return append(out, d.buf...), nil
 	}
@@ -118,6 +122,21 @@ func (f *field) checkLength(n int) error {
 		return f.fail(-1, ErrTooShort, exactly(n, f.max))
 	}
 	return nil
+}
+
+// encodePlain appends the wire form of v if that has a short way and v is right.
+func (f *field) encodePlain(dst []byte, v string) ([]byte, bool) {
+	if len(v) == f.max {
+		switch f.kind {
+		case kindBCD:
+			return packDigits(dst, v)
+		case kindChars:
+			if bad(v, f.allow) < 0 {
+				return append(dst, v...), true
+			}
+		}
+	}
+	return dst, false
 }
 
 // encode appends the wire form of v, given in the field's own characters.

@@ -17,6 +17,7 @@ type golden struct {
 	raw                  []byte
 	field                map[int]string
 	other                map[string]string // tpdu, header, mti, keys
+	lines                string            // what replaces lines of the dialect
 }
 
 func loadGolden(t testing.TB, file string) []golden {
@@ -47,6 +48,8 @@ func loadGolden(t testing.TB, file string) []golden {
 			g.dialect = value
 		case key == "frame":
 			g.frame = value
+		case key == "line":
+			g.lines += value + "\n"
 		case key == "hex":
 			g.raw = append(g.raw, unhexed(t, value)...)
 		case notField == nil:
@@ -96,6 +99,29 @@ func TestUnionPayMessages(t *testing.T) {
 			require.Equal(t, g.raw, again)
 		})
 	}
+}
+
+func TestISO8583Messages(t *testing.T) {
+	list := loadGolden(t, "testdata/iso8583.txt")
+	require.Equal(t, 5, len(list))
+	for _, g := range list {
+		t.Run(g.name, func(t *testing.T) {
+			s, err := dialectNamed(t, g.dialect).With(g.lines)
+			require.NoError(t, err)
+			checkGolden(t, s, g, g.raw)
+		})
+	}
+}
+
+func dialectNamed(t testing.TB, name string) *Spec {
+	t.Helper()
+	for _, s := range Dialects() {
+		if s.Name() == name {
+			return s
+		}
+	}
+	t.Fatalf("no dialect %s", name)
+	return nil
 }
 
 // checkGolden decodes body, compares it with what the vector says, encodes it

@@ -15,6 +15,7 @@ type Message struct {
 }
 
 // slot is where a field's wire form, length prefix included, stands in a buffer.
+// No wire form is empty, so a length of zero says that the field is absent.
 type slot struct{ off, len uint16 }
 
 // data holds the fields in the form in which they travel.
@@ -56,6 +57,7 @@ func (m *Message) Reset(t MTI) {
 
 func (d *data) reset() {
 	clear(d.buf)
+	clear(d.slots[:d.last+1])
 	d.buf = d.buf[:0]
 	d.bits = [2]uint64{}
 	d.mti, d.wide, d.loose, d.last = 0, false, false, 0
@@ -85,8 +87,7 @@ func (m *Message) SetType(t MTI) {
 }
 
 func (d *data) has(de int) bool {
-	i := uint(de - 1)
-	return d != nil && i < lastField && d.bits[i>>6]<<(i&63)>>63 != 0
+	return d != nil && uint(de) <= lastField && d.slots[de].len != 0
 }
 
 // Has reports whether the field is present.
@@ -104,6 +105,7 @@ func (d *data) drop(de int) {
 	i := uint(de - 1)
 	d.bits[i>>6] &^= 1 << (63 - i&63)
 	clear(d.wireOf(de))
+	d.slots[de] = slot{}
 	d.loose = true
 }
 
@@ -137,6 +139,12 @@ func (m Message) Fields(yield func(de int) bool) {
 // What does not fit the field's class and length is refused with a *FieldError,
 // and the message stays as it was.
 func (m *Message) Set(de int, v string) error {
+	if d := m.d; d != nil && de > int(d.last) && de <= lastField {
+		f := &d.spec.fields[de]
+		if out, ok := f.encodePlain(d.buf, v); ok && d.follows(de, out) {
+			return nil
+		}
+	}
 	f, err := m.fieldFor(de)
 	if err != nil {
 		return err
@@ -191,6 +199,21 @@ func (m *Message) fieldFor(de int) (*field, error) {
 		m.d.compact()
 	}
 	return f, nil
+}
+
+// follows makes what was written behind the buffer the wire form of a field
+// that comes after all others, as fields set in order do; else it does nothing
+// and reports false.
+func (d *data) follows(de int, out []byte) bool {
+	if de <= int(d.last) || len(out) > maxMessage {
+		return false
+	}
+	i, start := uint(de-1), len(d.buf)
+	d.last = uint8(de)
+	d.bits[i>>6&1] |= 1 << (^i & 63)
+	d.slots[de] = slot{uint16(start), uint16(len(out) - start)}
+	d.buf = out
+	return true
 }
 
 // keep makes what was written behind start the wire form of f, or takes it back

@@ -82,16 +82,56 @@ func (w wire) page() *page {
 	return nil
 }
 
+// kind picks a short way for the plain shapes that most fields have.
+type kind uint8
+
+const (
+	kindNone kind = iota // the dialect has no such field
+	kindOther
+	kindBCD    // fixed, class n, BCD, an even number of digits, at most 16
+	kindBCDOdd // fixed, class n, BCD, an odd number of digits, at most 15, filler in front
+	kindBCDVar // class n, BCD, one byte of length in BCD that counts digits
+	kindChars  // fixed, class n or text in ASCII, or in Chinese that happens to be ASCII
+	kindRaw    // fixed bytes as they are
+	kindRawVar // bytes as they are, two bytes of length in BCD
+)
+
+// settle works out what follows from the rest of the definition.
+func (f *field) settle() {
+	f.before = uint16(f.prefixBytes())
+	f.bytes = uint16(f.size(f.max))
+	f.kind = kindOther
+	bcd := f.class == classN && f.wire == wireBCD
+	text := f.class != classXN && (f.wire == wireASCII || f.wire == wireGBK || f.wire == wireGB18030)
+	switch {
+	case f.digits == 0 && bcd && f.max <= 16 && f.max%2 == 0:
+		f.kind = kindBCD
+	case f.digits == 0 && bcd && f.max <= 15 && f.right:
+		f.kind = kindBCDOdd
+	case f.digits == 0 && text && !f.pad:
+		f.kind = kindChars
+	case f.digits == 0 && f.wire == wireRaw:
+		f.kind = kindRaw
+	case f.digits == 2 && bcd && f.prefix == wireBCD && !f.inByte:
+		f.kind = kindBCDVar
+	case f.digits == 3 && f.wire == wireRaw && f.prefix == wireBCD:
+		f.kind = kindRawVar
+	}
+}
+
 // field is one row of a dialect's table, ready for use.
 type field struct {
-	name   string
-	de     int
+	kind   kind
 	class  class
 	wire   wire
+	allow  uint8  // sets of characters in the content
+	before uint16 // bytes of the length prefix
+	bytes  uint16 // bytes of the longest content on the wire
+	max    int    // digits, characters or bytes of content
+	name   string
+	de     int
 	prefix wire   // how the length is written
 	digits int    // decimal digits of the length; 0 for a fixed field
-	max    int    // digits, characters or bytes of content
-	allow  uint8  // sets of characters in the content
 	inByte bool   // the length counts bytes, not digits, of BCD or hex content
 	right  bool   // an odd number of digits is filled in front, not behind
 	filler byte   // the nibble that fills up
@@ -101,7 +141,7 @@ type field struct {
 	mask   mask
 }
 
-func (f *field) defined() bool { return f.class != classNone }
+func (f *field) defined() bool { return f.kind != kindNone }
 
 // prefixBytes is the number of bytes that the length takes.
 func (f *field) prefixBytes() int {
@@ -120,8 +160,10 @@ func (f *field) prefixBytes() int {
 // size is the number of bytes that n units of content take.
 func (f *field) size(n int) int {
 	switch {
-	case f.wire == wireBCD && f.class == classXN:
+	case f.class == classXN && f.wire == wireBCD:
 		return 1 + n/2
+	case f.class == classXN:
+		return 1 + n
 	case f.wire == wireBCD:
 		return (n + 1) / 2
 	case f.wire == wireHex:

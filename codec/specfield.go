@@ -53,6 +53,7 @@ func (p *specParser) field(words []word) error {
 	if err := p.sound(&f, words); err != nil {
 		return err
 	}
+	f.settle()
 	p.spec.fields[de] = f
 	return nil
 }

@@ -1,5 +1,7 @@
 package codec
 
+import "encoding/binary"
+
 // Text gives a field's content in its own characters: digits as digits, text as
 // UTF-8, binary fields as upper-case hexadecimal digits, "=" between the parts
 // of track data. It reports false if the field is absent.
@@ -26,41 +28,49 @@ func (m *Message) Bytes(de int) ([]byte, bool) { return m.AppendBytes(nil, de) }
 
 // AppendBytes appends what Bytes gives to dst.
 func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
-	if !m.d.has(de) {
+	d := m.d
+	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
 		return dst, false
 	}
-	f := &m.d.spec.fields[de]
-	w := m.d.wireOf(de)
+	f, s := &d.spec.fields[de], d.slots[de]
+	if at := int(s.off); f.kind == kindBCD && at+8 <= cap(d.buf) {
+		end := len(dst) + f.max
+		x := binary.BigEndian.Uint64(d.buf[at : at+8])
+		dst = binary.BigEndian.AppendUint64(dst, spread(uint32(x>>32))|eachZero)
+		if f.max > 8 {
+			dst = binary.BigEndian.AppendUint64(dst, spread(uint32(x))|eachZero)
+		}
+		return dst[:end], true
+	}
+	w := d.wireOf(de)
 	if f.class != classB {
 		return f.appendText(dst, w), true
 	}
-	c := w[f.prefixBytes():]
 	if f.wire == wireHex {
-		for i := 0; i+1 < len(c); i += 2 {
-			dst = append(dst, hexValue(c[i])<<4|hexValue(c[i+1]))
-		}
-		return dst, true
+		return appendUnhex(dst, w[f.before:]), true
 	}
-	return append(dst, c...), true
+	return append(dst, w[f.before:]...), true
 }
 
 // appendText appends the content of a wire form that was checked before.
 func (f *field) appendText(dst, w []byte) []byte {
 	switch f.wire {
+	case wireASCII, wireHex:
+		return append(dst, w[f.before:]...)
 	case wireBCD:
 		return f.appendNibbles(dst, w)
 	case wireRaw:
-		return appendHex(dst, w[f.prefixBytes():])
+		return appendHex(dst, w[f.before:])
 	case wireGBK, wireGB18030:
-		return appendUTF8(dst, f.wire, w[f.prefixBytes():])
+		return appendUTF8(dst, f.wire, w[f.before:])
 	case wireEBCDIC, wireEBCDIC1047:
 		p := f.wire.page()
-		for _, e := range w[f.prefixBytes():] {
+		for _, e := range w[f.before:] {
 			dst = append(dst, p.from[e])
 		}
 		return dst
 	}
-	return append(dst, w[f.prefixBytes():]...)
+	return dst
 }
 
 func (f *field) appendNibbles(dst, w []byte) []byte {
@@ -68,7 +78,9 @@ func (f *field) appendNibbles(dst, w []byte) []byte {
 		return unpackNibbles(append(dst, w[0]), w[1:])
 	}
 	n, c := f.max, w
-	if f.digits > 0 {
+	if f.kind == kindBCDVar {
+		n, c = int(w[0]>>4)*10+int(w[0]&15), w[1:]
+	} else if f.digits > 0 {
 		var from, end int
 		from, end, n, _ = f.extent(w, 0)
 		c = w[from:end]
