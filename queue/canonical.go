@@ -1,0 +1,47 @@
+package queue
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// canonicalMagic names the layout; another layout gets another magic.
+const canonicalMagic = "TSE1"
+
+// Canonical appends the canonical bytes of e to dst: the same at every replay,
+// on every device, laid out as the package documentation says. They hold what
+// e was journalled with and nothing that an attempt, an answer or a batch
+// changes. TakeOffline, which only what was never attempted undergoes, is part
+// of journalling.
+func (q *Queue) Canonical(dst []byte, e Entry) []byte {
+	id := q.JournalID()
+	return canonical(dst, id, e)
+}
+
+// Digest is SHA-256 over the canonical bytes of e: what receipts and Merkle
+// leaves are taken over.
+func (q *Queue) Digest(e Entry) [sha256.Size]byte {
+	return sha256.Sum256(q.Canonical(nil, e))
+}
+
+func canonical(dst []byte, journal [16]byte, e Entry) []byte {
+	be := binary.BigEndian
+	_, zone := e.Time.Zone()
+	dst = append(dst, canonicalMagic...)
+	dst = append(dst, journal[:]...)
+	dst = be.AppendUint64(dst, uint64(e.ID))
+	dst = append(dst, byte(e.Kind), byte(e.Op), byte(e.Tender), byte(e.Reason))
+	dst = be.AppendUint32(dst, uint32(e.STAN))
+	dst = be.AppendUint64(dst, uint64(e.Amount.Minor))
+	dst = be.AppendUint16(dst, uint16(e.Amount.Currency))
+	dst = be.AppendUint64(dst, uint64(e.Original))
+	dst = be.AppendUint64(dst, uint64(e.Time.UnixMilli()))
+	dst = be.AppendUint16(dst, uint16(int16(zone/60)))
+	data := sha256.Sum256(e.Data)
+	dst = append(dst, data[:]...)
+	for _, s := range []string{e.Ref, e.Lane.Host, e.Lane.Merchant, e.Lane.Terminal, e.Approval, e.EntryMode, e.Operator, e.MaskedPAN} {
+		dst = be.AppendUint16(dst, uint16(len(s)))
+		dst = append(dst, s...)
+	}
+	return dst
+}

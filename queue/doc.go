@@ -1,0 +1,132 @@
+// Package queue is the durable journal of one device and the forwarder that
+// takes it to the hosts: what was taken offline arrives, once; what was asked
+// online has one outcome; and whatever a crash, a lost line or a silent host
+// leaves open is known to be open.
+//
+//	q, err := queue.Open("till.journal", keys, nil)
+//	e, err := q.Append(ctx, queue.Transaction{Ref: "order-1", Lane: lane, Op: queue.Sale,
+//		Tender: queue.Cash, Amount: queue.Money{Minor: 990, Currency: queue.CNY}})
+//	go q.Forward(ctx, lane, uplink)
+//
+// # Life of an entry
+//
+// An entry is what Append, Do or Reverse journals. Its Kind says how it is
+// delivered: a Request asks for a decision and is never repeated, but reversed
+// when its outcome is unknown; an Advice tells of a decision already taken and
+// is repeated, the same, until it is answered; a Reversal undoes a request and
+// is repeated like an advice; a Notice moves no money and goes behind all that
+// does.
+//
+//	state      from                        what happens next
+//	pending    journalled, or proven       forwarded; a request waits for its Do, for
+//	           unsent                      TakeOffline or for Reverse
+//	in doubt   an attempt was begun        an advice is repeated, a request reversed
+//	accepted   the host has it             final; a void or refund is an entry of its own
+//	declined   the host refused            final
+//	reversed   its reversal was answered   final
+//	parked     refused in form, or no      a person: Unpark or Resolve
+//	           answer after all tries
+//	cancelled  withdrawn before any        final
+//	           attempt
+//
+// # What an answer means
+//
+// An Uplink gives each answer a Verdict. Where two states stand, the first is
+// for the first transmission (of a reversal: where an approval of its original
+// was seen, or the host's batch is another), the second for a repeat (of a
+// reversal: where neither is so). In doubt means that the entry is sent again,
+// or, a request, reversed. The table is held to the code by a test.
+//
+//	answer       request         advice, notice  refund          reversal
+//	unknown      in doubt        in doubt        in doubt        in doubt
+//	approved     accepted        accepted        accepted        accepted
+//	partial      in doubt        parked          parked          parked
+//	duplicate    parked          parked / accepted parked / accepted parked / accepted
+//	unavailable  declined        in doubt        in doubt        in doubt
+//	not found    declined        parked          declined        parked / accepted
+//	refused      declined        parked          declined        parked
+//
+// An error from an Uplink is silence, unless it wraps ErrNotSent. Silence, or
+// a crash in the attempt, leaves the entry in doubt. A reversal whose answer
+// does not come is parked, with its original, after Options.ReversalTries
+// transmissions; nothing else is ever given up.
+//
+// # Invariants
+//
+//   - (I1) A nil error from Append means: synced to the disk. Do returns an
+//     outcome only after that outcome is synced. All that reads shows synced
+//     states only.
+//   - (I2) An attempt is synced before its first byte leaves the device. A crash
+//     therefore leaves in doubt, never "never sent".
+//   - (I3) Ref, STAN, the host's batch number (bound at the first attempt),
+//     amount, time and business fields never change between attempts. A reversal
+//     takes its original's STAN and batch number, and its reason is frozen with
+//     it.
+//   - (I4) Order is the journal's sequence, dense and from 1. Clocks stamp; they
+//     never order, expire or renumber.
+//   - (I5) An answer is never overwritten. Final states absorb; once a reversal
+//     is journalled a late approval of its original is evidence, not an answer.
+//   - (I6) Every entry is in exactly one of our batches. No batch settles while
+//     one of its entries is pending, in doubt or parked.
+//   - (I7) After a failed commit nothing is accepted until the file was closed,
+//     opened again and read, and has taken a commit: what failed is in doubt, for
+//     a commit that reported an error can still be on the disk.
+//   - (I8) Nothing is dropped: not after n attempts, not by age.
+//   - (I9) In doubt is never shown as approved or declined.
+//
+// # Lanes and order
+//
+// A Lane is one terminal of one merchant at one host. It has one series of
+// STANs (1 to 999999, then 1 again; a number that an unsettled entry holds is
+// skipped) and one series of batches. A lane sends its reversals first, then
+// deferred requests, then advices, then notices; a Do goes before all that
+// waits except reversals, which it sends first. Lanes do not wait for each
+// other.
+//
+// # Batches
+//
+// Our batches are numbered from 1 in each lane; the host's number is bound to
+// a batch at its first attempt. When an Uplink's Prepare tells another number,
+// the host has gone on by itself: the open batch is closed, what was never
+// attempted moves to the next one, what was attempted keeps its number.
+// CloseBatch is the fence before a settlement: until SettleBatch the lane sends
+// nothing of later batches, while new entries are journalled.
+//
+// # Canonical bytes
+//
+// Digests of an entry are taken over these bytes; integers are big-endian.
+//
+//	offset  size  field
+//	0       4     "TSE1"
+//	4       16    journal id
+//	20      8     sequence (ID)
+//	28      1     kind: 1 request 2 advice 3 reversal 4 notice
+//	29      1     op: 1 sale 2 void 3 refund 4 report
+//	30      1     tender: 0 none 1 card 2 qr 3 cash
+//	31      1     reason of a reversal: 0 none 1 no answer 2 bad MAC 3 fault 4 other
+//	32      4     STAN
+//	36      8     amount in minor units
+//	44      2     currency, ISO 4217 numeric
+//	46      8     sequence of the original, 0 none
+//	54      8     time, milliseconds since 1970-01-01 UTC
+//	62      2     offset of the time's zone in minutes, two's complement
+//	64      32    SHA-256 of the app's data
+//	96      2+n   ref                 each text: length, then its bytes
+//	        2+n   host, merchant, terminal of the lane
+//	        2+n   approval, entry mode, operator, masked PAN
+//
+// # The file
+//
+// One bbolt file of mode 0600 and a lock file beside it. Every record is sealed
+// with AES-256-GCM, bound to the journal, its keyspace and its key, or carries
+// a digest where Options.Unsealed was chosen. The log of events is the truth,
+// chained by a hash (an HMAC where there are keys); the keyspaces beside it
+// follow from the log by one pure function, and Verify proves that they do.
+//
+// # What it does not promise
+//
+// That a host books each entry once is the host's work as much as ours: it has
+// to recognise a repeated advice by its terminal, batch number and STAN, to keep
+// a reversal that comes before its original, and to answer a reversal of
+// something unknown.
+package queue
