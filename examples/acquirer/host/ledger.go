@@ -3,7 +3,9 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -190,10 +192,10 @@ func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLedgerHeld
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return nil, ErrLedgerFormat
-	case err != nil:
+	case fromSystem(err):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrLedgerFormat, err)
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(bucketMeta); b == nil || string(b.Get(keyFormat)) != ledgerFormat {
@@ -205,4 +207,13 @@ func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// fromSystem tells an error of the operating system from bbolt's about the
+// content of the file.
+func fromSystem(err error) bool {
+	var path *fs.PathError
+	var call *os.SyscallError
+	var number syscall.Errno
+	return errors.As(err, &path) || errors.As(err, &call) || errors.As(err, &number)
 }

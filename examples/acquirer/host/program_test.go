@@ -41,6 +41,8 @@ func TestWhatIsInTheWay(t *testing.T) {
 
 	empty := filepath.Join(t.TempDir(), "empty")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	few := filepath.Join(t.TempDir(), "few")
+	require.NoError(t, os.WriteFile(few, []byte("few"), 0o600))
 
 	for _, row := range []struct {
 		name   string
@@ -52,6 +54,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		{"ledger in a folder that is not there", []string{"-ledger", filepath.Join(t.TempDir(), "no", "ledger")}, "cannot be used", "无法使用"},
 		{"ledger is a folder", []string{"-ledger", t.TempDir()}, "cannot be used", "无法使用"},
 		{"ledger is something else", []string{"-ledger", noLedger}, "not a ledger", "不是本主机的账本"},
+		{"ledger is a few bytes", []string{"-ledger", few}, "not a ledger", "不是本主机的账本"},
 		{"ledger is empty", []string{"-ledger", empty}, "not a ledger", "不是本主机的账本"},
 		{"ledger held", []string{"-ledger", held.cfg.Ledger}, "another process", "另一个进程"},
 		{"unknown flag", []string{"-nonsense"}, "-nonsense", "-nonsense"},

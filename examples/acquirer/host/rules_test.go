@@ -139,6 +139,12 @@ func TestRules(t *testing.T) {
 			{Kind: Sale, State: Voided, Amount: 2000, Arrivals: 1},
 			{Kind: Void, State: Booked, Amount: 2000, Arrivals: 1},
 		}, nil},
+		{"reversal under a STAN that another sale has", func(p *pos) []string {
+			s := p.sale(1250)
+			other := p.sale(990)
+			p.set(other, 11, six(stanOf(s)))
+			return []string{p.codeOf(s), p.codeOf(p.reversal(other)), p.codeOf(p.reversal(s))}
+		}, []string{"00", "25", "00"}, []Booking{{Kind: Sale, State: Reversed, Amount: 1250, Arrivals: 1, Conflicts: 1}}, nil},
 		{"an advice is not reversed", func(p *pos) []string {
 			s := p.offline(1250, testCard)
 			return []string{p.codeOf(s), p.codeOf(p.reversal(s))}
@@ -220,6 +226,21 @@ func TestTerminalsAreApart(t *testing.T) {
 	refund.Unset(61)
 	require.Equal(t, "00", b.codeOf(refund), "the same merchant may refund at another terminal")
 	require.Equal(t, int64(100), read(t, s).Bookings[0].Refunded)
+}
+
+// What one merchant sold another cannot refund.
+func TestMerchantsAreApart(t *testing.T) {
+	const other = "898100000000002"
+	s := start(t, Config{Ledger: ledgerPath(t), Terminals: map[string]string{testTerminal: testMerchant, "10000002": other}})
+	a := open(t, s.Addr().String())
+	b := dial(t, s.Addr().String())
+	b.terminal, b.merchant = "10000002", other
+	b.signIn(codec.NetSignInDouble)
+	sale := a.sale(700)
+	refund := b.refund(sale, a.ask(sale), 100)
+	refund.Unset(61)
+	require.Equal(t, "25", b.codeOf(refund))
+	require.Len(t, read(t, s).Bookings, 1)
 }
 
 func TestAnswerCarriesWhatIsNeeded(t *testing.T) {

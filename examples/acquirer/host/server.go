@@ -134,6 +134,10 @@ func (c Config) check() error {
 }
 
 func (s *Server) open() (err error) {
+	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+		return err
+	}
+	s.addr = s.listener.Addr()
 	path := s.cfg.Ledger
 	if path == "" {
 		if s.temp, err = os.MkdirTemp("", "acquirer-"); err != nil {
@@ -144,18 +148,10 @@ func (s *Server) open() (err error) {
 	if s.db, err = openLedger(path, s.cfg.maxSize); err != nil {
 		return err
 	}
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
 		s.content = append([]byte(nil), tx.Bucket(bucketMeta).Get(keyContent)...)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
-		return err
-	}
-	s.addr = s.listener.Addr()
-	return nil
 }
 
 // Addr is the address the host listens at, also while it is down.

@@ -38,7 +38,7 @@ func start(t *testing.T, cfg Config) *Server {
 
 // pos is a small terminal.
 type pos struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	terminal string
 	merchant string

@@ -72,6 +72,19 @@ func TestNonsenseInFields(t *testing.T) {
 	require.Equal(t, "00", p.codeOf(p.sale(100)))
 }
 
+// A request that cannot be answered is taken back; the host goes on.
+func TestWhatCannotBeAnsweredIsNotBooked(t *testing.T) {
+	s := start(t, Config{Ledger: ledgerPath(t)})
+	err := s.update(func(b books) error {
+		require.NoError(t, b.saveTombstone(&Tombstone{}))
+		return errNoMessage
+	})
+	require.ErrorIs(t, err, errNoMessage)
+	p := open(t, s.Addr().String())
+	require.Equal(t, "00", p.codeOf(p.sale(1)))
+	require.Empty(t, read(t, s).Tombstones)
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	s := start(t, Config{Ledger: ledgerPath(t), MaxConns: 2})
 	a, b := open(t, s.Addr().String()), dial(t, s.Addr().String())
