@@ -30,7 +30,7 @@ func load[T any](tx *bbolt.Tx, bucket, key []byte) (*T, error) {
 	}
 	v := new(T)
 	if err := json.Unmarshal(raw, v); err != nil {
-		return nil, fmt.Errorf("ledger: a record of %s cannot be read: %w", bucket, err)
+		return nil, fmt.Errorf("%w: a record of %s cannot be read", ErrLedgerDamage, bucket)
 	}
 	return v, nil
 }
@@ -53,11 +53,16 @@ func prefixed[R, T any](tx *bbolt.Tx, bucket, prefix []byte, view func(*R) T) ([
 		return nil, ErrLedgerFormat
 	}
 	var out []T
+	var last []byte
 	c := b.Cursor()
 	for k, raw := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, raw = c.Next() {
+		if bytes.Compare(k, last) <= 0 {
+			return nil, ErrLedgerDamage // and would perhaps never end
+		}
+		last = k
 		r := new(R)
 		if err := json.Unmarshal(raw, r); err != nil {
-			return nil, fmt.Errorf("ledger: a record of %s cannot be read: %w", bucket, err)
+			return nil, fmt.Errorf("%w: a record of %s cannot be read", ErrLedgerDamage, bucket)
 		}
 		out = append(out, view(r))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -116,6 +117,7 @@ type Ledger struct {
 var (
 	ErrLedgerHeld   = errors.New("another process holds the ledger")
 	ErrLedgerFormat = errors.New("not a ledger of this host")
+	ErrLedgerDamage = errors.New("the ledger is damaged")
 )
 
 const (
@@ -139,22 +141,48 @@ var (
 
 // ReadLedger reads the ledger at path without changing it. It is for looking
 // after the host has stopped: while one runs it fails with ErrLedgerHeld. A file
-// that is no ledger gives ErrLedgerFormat, a missing one fs.ErrNotExist.
+// that is no ledger gives ErrLedgerFormat, one that cannot be read to its end
+// ErrLedgerDamage, a missing one fs.ErrNotExist. There are no digests: damage
+// within a record that still reads as one is not seen.
 func ReadLedger(path string) (Ledger, error) {
 	if _, err := os.Stat(path); err != nil {
 		return Ledger{}, err
 	}
-	db, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
+	var l Ledger
+	err := guarded(func() error {
+		db, err := openFile(path, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
+		if err != nil {
+			return err
+		}
+		l, err = read(db)
+		return errors.Join(err, db.Close())
+	})
 	if err != nil {
 		return Ledger{}, err
 	}
-	defer db.Close()
-	var l Ledger
-	err = db.View(func(tx *bbolt.Tx) (err error) {
-		l, err = readAll(tx)
-		return err
+	return l, nil
+}
+
+func read(db *bbolt.DB) (l Ledger, err error) {
+	err = guarded(func() error {
+		return db.View(func(tx *bbolt.Tx) (err error) {
+			l, err = readAll(tx)
+			return err
+		})
 	})
 	return l, err
+}
+
+// guarded turns what bbolt does with a damaged file, a panic or a fault of
+// memory, into ErrLedgerDamage.
+func guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			err = ErrLedgerDamage
+		}
+	}()
+	return fn()
 }
 
 func readAll(tx *bbolt.Tx) (l Ledger, err error) {
@@ -174,8 +202,9 @@ func readAll(tx *bbolt.Tx) (l Ledger, err error) {
 	return l, err
 }
 
-// openLedger opens the ledger for writing and makes it when it is missing.
-func openLedger(path string, maxSize int) (*bbolt.DB, error) {
+// openLedger opens the ledger for writing, makes it when it is missing, and
+// reads it once, so that a damaged one is found before anything depends on it.
+func openLedger(path string, maxSize int) (db *bbolt.DB, err error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		if err := createLedger(path); err != nil {
@@ -184,7 +213,17 @@ func openLedger(path string, maxSize int) (*bbolt.DB, error) {
 	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
 		return nil, ErrLedgerFormat // bbolt would fill it
 	}
-	return openFile(path, &bbolt.Options{Timeout: lockPatience, PageSize: 4096, FreelistType: bbolt.FreelistMapType, MaxSize: maxSize})
+	err = guarded(func() (err error) {
+		db, err = openFile(path, &bbolt.Options{Timeout: lockPatience, PageSize: 4096, FreelistType: bbolt.FreelistMapType, MaxSize: maxSize})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := read(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {

@@ -70,7 +70,7 @@ func TestLostRequest(t *testing.T) {
 	p.send(p.sale(100))
 	p.send(p.echo())
 	require.Equal(t, []codec.MTI{0x0830}, types(p, 1))
-	require.Empty(t, read(t, s).Bookings)
+	require.Empty(t, stopAndRead(t, s).Bookings)
 }
 
 func TestLostAnswer(t *testing.T) {
@@ -81,7 +81,7 @@ func TestLostAnswer(t *testing.T) {
 	require.Equal(t, []codec.MTI{0x0830}, types(p, 1))
 	require.NoError(t, s.SetMischief(Mischief{}))
 	require.Equal(t, "94", p.codeOf(m))
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestLateAnswer(t *testing.T) {
@@ -92,7 +92,7 @@ func TestLateAnswer(t *testing.T) {
 	require.Equal(t, []codec.MTI{0x0830}, types(p, 1), "the echo overtakes")
 	c.pass(time.Hour)
 	require.Equal(t, []codec.MTI{0x0210}, types(p, 1))
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 // An answer that is still waiting does not hold up the end.
@@ -101,7 +101,7 @@ func TestLateAnswerThatNeverComes(t *testing.T) {
 	p.send(p.sale(100))
 	p.send(p.echo())
 	require.Equal(t, []codec.MTI{0x0830}, types(p, 1))
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestAnsweredTwice(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAnsweredTwice(t *testing.T) {
 	p.send(p.sale(100))
 	p.send(p.echo())
 	require.Equal(t, []codec.MTI{0x0210, 0x0210, 0x0830}, types(p, 3))
-	require.Equal(t, 1, read(t, s).Bookings[0].Arrivals)
+	require.Equal(t, 1, stopAndRead(t, s).Bookings[0].Arrivals)
 }
 
 func TestCutInTheAnswer(t *testing.T) {
@@ -119,7 +119,7 @@ func TestCutInTheAnswer(t *testing.T) {
 	var half *codec.FrameError
 	require.ErrorAs(t, err, &half)
 	require.Greater(t, half.Offset, 2, "some of the answer came")
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestForeignAnswer(t *testing.T) {
@@ -129,7 +129,7 @@ func TestForeignAnswer(t *testing.T) {
 	merchant, _ := a.Text(42)
 	require.Equal(t, "999999999999999", merchant)
 	require.True(t, a.Has(64), "only DE 42 tells it from a good one: receive has checked the MAC")
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestRefusal(t *testing.T) {
@@ -141,7 +141,7 @@ func TestRefusal(t *testing.T) {
 	require.Equal(t, "91", p.codeOf(p.offline(200, "")))
 	require.Equal(t, "94", p.codeOf(booked), "what is booked is not refused")
 	require.Equal(t, "00", p.codeOf(p.reversal(booked)), "nor is its reversal")
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestDownForAWhile(t *testing.T) {

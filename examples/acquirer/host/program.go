@@ -210,6 +210,8 @@ func (w words) sentence(c Config, err error) string {
 		return fmt.Sprintf(w.held, c.Ledger)
 	case errors.Is(err, ErrLedgerFormat):
 		return fmt.Sprintf(w.format, c.Ledger)
+	case errors.Is(err, ErrLedgerDamage):
+		return fmt.Sprintf(w.damage, c.Ledger)
 	case errors.As(err, &port) && errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf(w.inUse, c.Listen)
 	case errors.As(err, &port):

@@ -56,7 +56,7 @@ func TestRestartKeepsKeysBatchesAndLedger(t *testing.T) {
 	require.Equal(t, "25", p.codeOf(p.reversal(buried)))
 	claim := codec.Totals48{Inland: codec.GroupTotals{DebitAmount: 100, DebitCount: 1}}
 	p.ask(p.settle(claim))
-	before := read(t, s)
+	before := stopAndRead(t, s)
 
 	s = start(t, Config{Ledger: path})
 	q := dial(t, s.Addr().String())
@@ -64,7 +64,7 @@ func TestRestartKeepsKeysBatchesAndLedger(t *testing.T) {
 	require.Equal(t, "94", q.codeOf(sale), "with the keys of before")
 	require.Equal(t, "12", q.codeOf(buried))
 	require.Equal(t, "00", q.codeOf(q.end(codec.NetBatchEndEqual, 0)), "the settlement goes on where it stood")
-	after := read(t, s)
+	after := stopAndRead(t, s)
 	require.Equal(t, before.Bookings[0].RRN, after.Bookings[0].RRN)
 
 	s = start(t, Config{Ledger: path})

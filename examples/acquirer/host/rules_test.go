@@ -166,7 +166,7 @@ func TestRules(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := start(t, Config{Ledger: ledgerPath(t)})
 			require.Equal(t, row.want, row.day(open(t, s.Addr().String())))
-			l := read(t, s)
+			l := stopAndRead(t, s)
 			require.Equal(t, len(row.left), len(l.Bookings), "%+v", l.Bookings)
 			for i, got := range l.Bookings {
 				require.Equal(t, row.left[i], Booking{Kind: got.Kind, State: got.State, Amount: got.Amount,
@@ -208,7 +208,7 @@ func TestWhoIsNotKnownOrSignedIn(t *testing.T) {
 	require.Equal(t, "77", p.codeOf(p.sale(1)), "after the sign-off")
 	require.Equal(t, "00", p.codeOf(p.echo()))
 	require.Equal(t, "40", func() string { v, _ := p.signIn(codec.NetSignInSM4).Text(39); return v }())
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 // Two terminals may use one STAN; what one books is not the other's.
@@ -225,7 +225,7 @@ func TestTerminalsAreApart(t *testing.T) {
 	refund := b.refund(sale, answered, 100)
 	refund.Unset(61)
 	require.Equal(t, "00", b.codeOf(refund), "the same merchant may refund at another terminal")
-	require.Equal(t, int64(100), read(t, s).Bookings[0].Refunded)
+	require.Equal(t, int64(100), stopAndRead(t, s).Bookings[0].Refunded)
 }
 
 // What one merchant sold another cannot refund.
@@ -240,7 +240,7 @@ func TestMerchantsAreApart(t *testing.T) {
 	refund := b.refund(sale, a.ask(sale), 100)
 	refund.Unset(61)
 	require.Equal(t, "25", b.codeOf(refund))
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 func TestAnswerCarriesWhatIsNeeded(t *testing.T) {
@@ -257,7 +257,7 @@ func TestAnswerCarriesWhatIsNeeded(t *testing.T) {
 	second, _ := again.Text(37)
 	require.Equal(t, first, second, "a repeat learns the RRN of the booking")
 
-	got := read(t, s).Bookings[0]
+	got := stopAndRead(t, s).Bookings[0]
 	require.Equal(t, "622155******0000", got.PAN)
 	require.Equal(t, first, got.RRN)
 	require.Equal(t, "051", got.Entry)

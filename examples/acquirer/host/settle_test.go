@@ -69,7 +69,7 @@ func TestSettlementInBalance(t *testing.T) {
 	refund = p.refund(abroad, foreign, 300)
 	require.Equal(t, "00", p.codeOf(refund), "the rest is refunded in the next batch")
 
-	l := read(t, s)
+	l := stopAndRead(t, s)
 	require.Len(t, l.Batches, 1)
 	require.Equal(t, Batch{Terminal: testTerminal, Number: 1, State: BatchClosed,
 		Claimed: Totals{Inland: Group{DebitAmount: 1000, DebitCount: 1, CreditAmount: 1000, CreditCount: 1}, Foreign: Group{DebitAmount: 500, DebitCount: 1, CreditAmount: 200, CreditCount: 1}},
@@ -103,7 +103,7 @@ func TestUploadMendsWhatTheHostForgot(t *testing.T) {
 	inland, _ = p.verdicts(p.ask(p.settle(claim)))
 	require.Equal(t, codec.VerdictBalanced, inland, "the result at the close")
 
-	l := read(t, s)
+	l := stopAndRead(t, s)
 	require.Len(t, l.Bookings, 3)
 	require.True(t, l.Bookings[0].FromUpload)
 	require.Equal(t, "622155******0000", l.Bookings[0].PAN)
@@ -133,7 +133,7 @@ func TestUploadThatDiffers(t *testing.T) {
 	require.Equal(t, "95", p.codeOf(p.end(codec.NetBatchEnd, 2)), "again")
 	require.Equal(t, "64", p.codeOf(p.details(codec.Details48{detailOf(t, p.sale(9))})), "nothing new enters a closed batch")
 
-	l := read(t, s)
+	l := stopAndRead(t, s)
 	require.Len(t, l.Bookings, 3)
 	require.Equal(t, int64(100), l.Bookings[0].Amount)
 	require.Len(t, l.Conflicts, 3)
@@ -164,7 +164,7 @@ func TestUploadOneByOne(t *testing.T) {
 		p.set(up, 4, twelve(1))
 		require.Equal(t, "64", p.codeOf(up))
 	}
-	l := read(t, s)
+	l := stopAndRead(t, s)
 	require.Len(t, l.Bookings, 5)
 	require.Equal(t, Voided, l.Bookings[0].State)
 	require.Equal(t, int64(250), l.Bookings[1].Refunded)

@@ -330,8 +330,8 @@ func amountOf(m *codec.Message) int64 { return number(m, 4) }
 
 func ledgerPath(t *testing.T) string { return filepath.Join(t.TempDir(), "ledger") }
 
-// read reads the ledger of a host that is stopped for it.
-func read(t *testing.T, s *Server) Ledger {
+// stopAndRead stops a host and reads its ledger.
+func stopAndRead(t *testing.T, s *Server) Ledger {
 	t.Helper()
 	require.NoError(t, s.Close())
 	l, err := ReadLedger(s.cfg.Ledger)

@@ -45,7 +45,7 @@ func TestBadFrames(t *testing.T) {
 		})
 	}
 	require.Equal(t, "00", good.codeOf(good.sale(100)), "others are not disturbed")
-	require.Len(t, read(t, s).Bookings, 1)
+	require.Len(t, stopAndRead(t, s).Bookings, 1)
 }
 
 // A field that a terminal fills with nonsense is refused, not fatal.
@@ -82,7 +82,7 @@ func TestWhatCannotBeAnsweredIsNotBooked(t *testing.T) {
 	require.ErrorIs(t, err, errNoMessage)
 	p := open(t, s.Addr().String())
 	require.Equal(t, "00", p.codeOf(p.sale(1)))
-	require.Empty(t, read(t, s).Tombstones)
+	require.Empty(t, stopAndRead(t, s).Tombstones)
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -111,7 +111,7 @@ func TestPipelined(t *testing.T) {
 	for i := range 20 {
 		require.Equal(t, i+2, stanOf(p.receive()))
 	}
-	require.Len(t, read(t, s).Bookings, 20)
+	require.Len(t, stopAndRead(t, s).Bookings, 20)
 }
 
 // lines is a log that several goroutines write.
@@ -162,7 +162,7 @@ func TestNoCardNumberAnywhere(t *testing.T) {
 	require.NoError(t, p.Conn.(*net.TCPConn).CloseWrite())
 	io.Copy(io.Discard, p)
 
-	l := read(t, s)
+	l := stopAndRead(t, s)
 	require.NotEmpty(t, l.Bookings)
 	text := log.String()
 	require.Contains(t, text, "0200")

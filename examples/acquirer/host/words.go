@@ -7,8 +7,8 @@ import (
 
 // words are what the program says to a person, in one language.
 type words struct {
-	usage, held, format, inUse, port, path, extra, badKey, other, stopped string
-	flags                                                                 map[string]string
+	usage, held, format, damage, inUse, port, path, extra, badKey, other, stopped string
+	flags                                                                         map[string]string
 }
 
 func (w words) flag(name string) string { return w.flags[name] }
@@ -31,6 +31,7 @@ func english() words {
 		usage:   "acquirer: a test host for UnionPay-style POS terminals, with a ledger of its own. Commands on standard input: down, up, status, quit.",
 		held:    "acquirer: another process holds the ledger %q; stop it, or give another path with -ledger",
 		format:  "acquirer: %q is not a ledger of this host; give another path with -ledger",
+		damage:  "acquirer: the ledger %q is damaged; keep it, and give another path with -ledger",
 		inUse:   "acquirer: the port of %s is in use; stop what uses it, or give another with -listen",
 		port:    "acquirer: cannot listen at %q (%v); give another address with -listen",
 		path:    "acquirer: the ledger %q cannot be used (%v); give another path with -ledger",
@@ -68,6 +69,7 @@ func chinese() words {
 		usage:   "acquirer：银联风格 POS 终端的测试主机，自带账本。标准输入可用命令：down、up、status、quit。",
 		held:    "acquirer：账本 %q 正被另一个进程占用；请先停止它，或用 -ledger 指定别的路径",
 		format:  "acquirer：%q 不是本主机的账本；请用 -ledger 指定别的路径",
+		damage:  "acquirer：账本 %q 已损坏；请保留该文件，并用 -ledger 指定别的路径",
 		inUse:   "acquirer：%s 的端口已被占用；请停止占用它的程序，或用 -listen 指定别的地址",
 		port:    "acquirer：无法监听 %q（%v）；请用 -listen 指定别的地址",
 		path:    "acquirer：账本 %q 无法使用（%v）；请用 -ledger 指定别的路径",
