@@ -49,6 +49,24 @@ func ParseWorkingKeys(b []byte) (WorkingKeys, error) {
 	return k, nil
 }
 
+// SplitKeys takes apart a block of working keys whose layout the acquirer has
+// told: for each size a key of so many bytes and its check value of four. The
+// keys are copies.
+func SplitKeys(b []byte, sizes ...int) ([]WrappedKey, error) {
+	keys := make([]WrappedKey, 0, len(sizes))
+	for _, n := range sizes {
+		if n < 0 || len(b) < n+4 {
+			return nil, &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout, Detail: "shorter than its layout"}
+		}
+		keys = append(keys, WrappedKey{append([]byte(nil), b[:n]...), [4]byte(b[n:])})
+		b = b[n+4:]
+	}
+	if len(b) > 0 {
+		return nil, &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout, Detail: count(len(b), "byte") + " more than its layout"}
+	}
+	return keys, nil
+}
+
 // Append appends the bytes of DE 62 to dst. The layout follows from the sizes
 // of the keys; a PIN key of 16 bytes takes the 40-byte layout, with a track key
 // the 60-byte one.
@@ -77,8 +95,8 @@ func (k WorkingKeys) Append(dst []byte) ([]byte, error) {
 
 // KeyLoader takes the MAC key of a sign-in into use. A PED or an HSM implements
 // it; MasterKey is the software version. A key whose check value does not match
-// is refused with ErrKeyCheck, and the keys before stay unusable for new
-// messages by the caller's doing.
+// is refused with ErrKeyCheck, and the caller must
+// not go on with the keys it had before.
 type KeyLoader interface {
 	LoadMAC(k WrappedKey) (MAC, error)
 }
@@ -134,13 +152,28 @@ func (t *MasterKey) Unwrap(k WrappedKey) ([]byte, error) {
 }
 
 // LoadMAC unwraps a MAC key and makes UnionPay's ECB MAC with it.
-func (t *MasterKey) LoadMAC(k WrappedKey) (MAC, error) {
-	key, err := t.Unwrap(k)
+func (t *MasterKey) LoadMAC(k WrappedKey) (MAC, error) { return t.For(NewECBMAC).LoadMAC(k) }
+
+// For gives a loader that makes another algorithm's MAC with the keys it
+// unwraps, such as that of a dialect:
+//
+//	loader := master.For(spec.NewMAC)
+func (t *MasterKey) For(algorithm func(key []byte) (MAC, error)) KeyLoader {
+	return softLoader{t, algorithm}
+}
+
+type softLoader struct {
+	master    *MasterKey
+	algorithm func(key []byte) (MAC, error)
+}
+
+func (l softLoader) LoadMAC(k WrappedKey) (MAC, error) {
+	key, err := l.master.Unwrap(k)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(key)
-	return NewECBMAC(key)
+	return l.algorithm(key)
 }
 
 // KeyCheck gives a key's check value: the first four bytes of eight zero bytes

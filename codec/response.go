@@ -1,7 +1,10 @@
 package codec
 
 import (
-	_ "embed"
+	"embed"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -83,14 +86,27 @@ func (r Response) Temporary() bool {
 // Unknown reports whether the answer leaves open if money moved.
 func (r Response) Unknown() bool { return r.Class == InProgress }
 
-//go:embed responses/unionpay.txt
-var unionPayCodes string
+//go:embed responses/*.txt
+var responseTexts embed.FS
 
-var unionPayResponses = sync.OnceValue(func() map[string]Response { return mustResponses(unionPayCodes) })
+var (
+	unionPayResponses = sync.OnceValue(func() map[string]Response { return mustResponses("unionpay") })
+	iso1987Responses  = sync.OnceValue(func() map[string]Response { return mustResponses("iso1987") })
+	iso1993Responses  = sync.OnceValue(func() map[string]Response { return mustResponses("iso1993") })
+)
 
 // UnionPayCode gives the meaning of DE 39 of UnionPay. A code that is not in
 // the table is a refusal with a general sentence.
 func UnionPayCode(code string) Response { return lookUp(unionPayResponses(), code) }
+
+// ISO1987Code gives the meaning of DE 39 of ISO 8583:1987. A code that is not
+// in the table, private ones among them, is a refusal with a general sentence.
+func ISO1987Code(code string) Response { return lookUp(iso1987Responses(), code) }
+
+// ISO1993Code gives the meaning of DE 39 of ISO 8583:1993, the action code of
+// three digits. A code that is not in the table, private ones among them, is a
+// refusal with a general sentence.
+func ISO1993Code(code string) Response { return lookUp(iso1993Responses(), code) }
 
 func lookUp(table map[string]Response, code string) Response {
 	if r, ok := table[code]; ok {
@@ -99,11 +115,37 @@ func lookUp(table map[string]Response, code string) Response {
 	return Response{Code: code, Zh: "交易失败，请联系收单机构。", En: "The transaction failed; call the acquirer."}
 }
 
+// Responses yields all codes of a table, in order: of UnionPay, ISO 8583:1987 or
+// ISO 8583:1993, by the name of a dialect of theirs. Another name yields
+// nothing.
+func Responses(dialect string) iter.Seq[Response] {
+	var table map[string]Response
+	switch {
+	case strings.HasPrefix(dialect, "unionpay"):
+		table = unionPayResponses()
+	case strings.HasPrefix(dialect, "iso1987"):
+		table = iso1987Responses()
+	case strings.HasPrefix(dialect, "iso1993"):
+		table = iso1993Responses()
+	}
+	return func(yield func(Response) bool) {
+		for _, code := range slices.Sorted(maps.Keys(table)) {
+			if !yield(table[code]) {
+				return
+			}
+		}
+	}
+}
+
 // mustResponses reads a table that ships with the package and that its tests
 // hold to be right.
-func mustResponses(text string) map[string]Response {
+func mustResponses(name string) map[string]Response {
+	text, err := responseTexts.ReadFile("responses/" + name + ".txt")
+	if err != nil {
+		panic(err)
+	}
 	table := make(map[string]Response)
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue

@@ -1,6 +1,9 @@
 package codec
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // maxMessage bounds the encoded message, and with it all that a message can
 // make this package allocate.
@@ -180,6 +183,9 @@ type Spec struct {
 	mti    wire
 	bitmap wire // wireRaw or wireHex
 	rules  rules
+	frame  Framing
+	mac    macRule
+	signed []MTI // requests that carry a MAC, as their answers do
 	fields [lastField + 1]field
 }
 
@@ -192,6 +198,35 @@ type rules struct {
 	right  bool
 	filler byte
 	accept uint16
+}
+
+// Framing is how messages of the dialect are wrapped on a line.
+func (s *Spec) Framing() Framing { return s.frame }
+
+// CarriesMAC reports whether messages of this type, a request or its answer,
+// carry a MAC. Hosts leave it out of refusals.
+func (s *Spec) CarriesMAC(t MTI) bool {
+	return slices.Contains(s.signed, t.Unrepeated()&^0x0010)
+}
+
+// macRule is the algorithm of a dialect's MAC.
+type macRule struct {
+	name    string // ecb, x9.9, x9.19 or "" for none
+	options MACOptions
+}
+
+// NewMAC makes the dialect's MAC with a key in software. A dialect without an
+// algorithm returns ErrNoMAC.
+func (s *Spec) NewMAC(key []byte) (MAC, error) {
+	switch s.mac.name {
+	case "ecb":
+		return NewECBMAC(key)
+	case "x9.9":
+		return NewX99MAC(key, s.mac.options)
+	case "x9.19":
+		return NewX919MAC(key, s.mac.options)
+	}
+	return nil, &FieldError{Offset: -1, Err: ErrNoMAC, Detail: "the dialect names no algorithm"}
 }
 
 // Name is the dialect's name, as its table gives it.

@@ -27,6 +27,9 @@ const maxSpecText = 1 << 20
 //	odd     left | right                                  side of the digits of an odd BCD field
 //	filler  0..F                                          nibble that fills up on the other side
 //	accept  any | 0..F [0..F ...]                         nibbles tolerated and kept there
+//	frame   binary | bcd | ascii | none [tpdu] [header] [max=BYTES]
+//	mac     ecb | x9.9 | x9.19 [whole | left | hex] [pad80]
+//	signed  MTI [MTI ...]                                 requests that carry a MAC
 //
 // A field line has the number, the attribute in the standard's notation (n6,
 // n..19, ans...999, x+n8, b64 in bits, b..255 in bytes), the shape (fixed,
@@ -46,7 +49,7 @@ const maxSpecText = 1 << 20
 // (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
 // the sign "0" too), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
 func ParseSpec(text string) (*Spec, error) {
-	s := &Spec{mti: wireASCII, bitmap: wireRaw, rules: rules{
+	s := &Spec{mti: wireASCII, bitmap: wireRaw, frame: Framing{NoTPDU: true, NoHeader: true}, rules: rules{
 		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,
 	}}
 	p := newSpecParser(s)
@@ -164,7 +167,7 @@ func (p *specParser) directive(words []word) error {
 	if len(words) < 2 {
 		return p.fail(words[0].col, "directive "+strconv.Quote(key)+" needs a value")
 	}
-	if len(words) > 2 && key != "accept" {
+	if len(words) > 2 && !strings.Contains(" accept frame mac signed ", " "+key+" ") {
 		return p.fail(words[2].col, "one value is enough here")
 	}
 	var err error
@@ -199,10 +202,87 @@ func (p *specParser) directive(words []word) error {
 				return err
 			}
 		}
+	case "frame":
+		err = p.frame(words[1:])
+	case "mac":
+		err = p.mac(words[1:])
+	case "signed":
+		err = p.signed(words[1:])
 	default:
 		err = p.fail(words[0].col, "unknown directive "+strconv.Quote(key))
 	}
 	return err
+}
+
+var lengthForms = map[string]LengthForm{
+	"binary": LengthBinary, "bcd": LengthBCD, "ascii": LengthASCII, "none": LengthNone,
+}
+
+func (p *specParser) frame(words []word) error {
+	form, ok := lengthForms[words[0].text]
+	if !ok {
+		return p.fail(words[0].col, strconv.Quote(words[0].text)+" is none of: binary bcd ascii none")
+	}
+	f := Framing{Length: form, NoTPDU: true, NoHeader: true}
+	for _, w := range words[1:] {
+		limit, isMax := strings.CutPrefix(w.text, "max=")
+		switch {
+		case w.text == "tpdu":
+			f.NoTPDU = false
+		case w.text == "header":
+			f.NoHeader = false
+		case isMax:
+			n, err := strconv.ParseUint(limit, 10, 16)
+			if err != nil || n == 0 {
+				return p.fail(w.col, "max needs 1 to 65535 bytes")
+			}
+			f.Max = int(n)
+		default:
+			return p.fail(w.col, strconv.Quote(w.text)+" is none of: tpdu header max=BYTES")
+		}
+	}
+	p.spec.frame = f
+	return nil
+}
+
+func (p *specParser) mac(words []word) error {
+	r := macRule{name: words[0].text}
+	switch r.name {
+	case "ecb", "x9.9", "x9.19":
+	default:
+		return p.fail(words[0].col, strconv.Quote(r.name)+" is none of: ecb x9.9 x9.19")
+	}
+	for _, w := range words[1:] {
+		if r.name == "ecb" {
+			return p.fail(w.col, "ecb has no settings")
+		}
+		switch w.text {
+		case "whole":
+			r.options.Form = MACWhole
+		case "left":
+			r.options.Form = MACLeft
+		case "hex":
+			r.options.Form = MACHex
+		case "pad80":
+			r.options.Pad80 = true
+		default:
+			return p.fail(w.col, strconv.Quote(w.text)+" is none of: whole left hex pad80")
+		}
+	}
+	p.spec.mac = r
+	return nil
+}
+
+func (p *specParser) signed(words []word) error {
+	p.spec.signed = nil // not a part of the dialect that this one may come from
+	for _, w := range words {
+		t, err := ParseMTI(w.text)
+		if err != nil || t.IsResponse() || t.IsRepeat() {
+			return p.fail(w.col, "a request's type of four digits is needed, without repeat mark")
+		}
+		p.spec.signed = append(p.spec.signed, t)
+	}
+	return nil
 }
 
 func (p *specParser) side(w word) (right bool, err error) {
