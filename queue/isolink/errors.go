@@ -113,8 +113,10 @@ func reasonOf(err error) Reason {
 	var unknown x509.UnknownAuthorityError
 	var timeout net.Error
 	switch {
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		return NoName
+	case errors.As(err, &dns):
+		return NoNetwork
 	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown),
 		strings.Contains(err.Error(), "tls: "):
 		return NoTrust

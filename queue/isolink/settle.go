@@ -1,0 +1,195 @@
+package isolink
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tallystick/tallystick/codec"
+	"github.com/tallystick/tallystick/queue"
+)
+
+// SendTotals tells the host the totals t of the batch b (0500) and returns what
+// it says of inland and foreign cards. A host that cannot compare, for it has no
+// such batch, says queue.BalanceError.
+//
+// Errors: a *LineError, also where the host refuses (its Code), an *AnswerError,
+// ErrClosed, an error of Numbers, totals that do not fit DE 48 (999 per count).
+// After any error it is unknown whether the host got it; calling again is safe.
+func (l *Link) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (inland, foreign queue.Balance, err error) {
+	if t.Currency == 0 {
+		t.Currency = queue.CNY // an empty batch
+	}
+	totals := codec.Totals48{Inland: group(t.Inland), Foreign: group(t.Foreign)}
+	in, err := l.batchMessage(ctx, b, mtiSettle, codec.NetBatch, func(f *fields) {
+		f.value(48, totals)
+		f.set(49, t.Currency.Numeric())
+		f.value(63, codec.Private63{Code: pad(l.opts.Operator, 3)})
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	text, has := in.m.Text(48)
+	said, err := codec.ParseTotals48(text)
+	if code, ok := in.m.Text(39); ok && (!has || err != nil || said.Inland.Verdict == codec.VerdictNone) {
+		return 0, 0, &LineError{During: mtiSettle.String(), Reason: refusal(l.opts.Codes(code)), Code: code}
+	}
+	if err != nil {
+		return 0, 0, &AnswerError{Type: in.m.Type(), DE: 48, Err: err}
+	}
+	inland, foreign = balance(said.Inland.Verdict), balance(said.Foreign.Verdict)
+	if inland == 0 || foreign == 0 {
+		return 0, 0, &AnswerError{Type: in.m.Type(), DE: 48}
+	}
+	return inland, foreign, nil
+}
+
+func group(s queue.Sums) codec.GroupTotals {
+	return codec.GroupTotals{DebitAmount: s.Debit, DebitCount: s.DebitCount, CreditAmount: s.Credit, CreditCount: s.CreditCount}
+}
+
+func balance(v codec.Verdict) queue.Balance {
+	switch v {
+	case codec.VerdictBalanced:
+		return queue.Balanced
+	case codec.VerdictUnbalanced:
+		return queue.NotBalanced
+	case codec.VerdictError:
+		return queue.BalanceError
+	}
+	return 0
+}
+
+// SendDetail uploads the entry e of the batch b (0320): a request for a sale as
+// an item of a group of one, everything else with its own fields and trace
+// number, since an item does not say what it is. Approved: it was missing and is
+// booked now. Duplicate: it is there and equal. Refused: it is there with other
+// content. Other verdicts are those of the host's code.
+//
+// Errors: as of SendTotals, and an entry that cannot be expressed, of which
+// nothing was sent (queue.ErrNotSent).
+func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
+	if e.Op == queue.Sale && e.Kind == queue.Request {
+		item, err := detail(e)
+		if err != nil {
+			return queue.Answer{}, notSent(err)
+		}
+		in, err := l.batchMessage(ctx, b, mtiUpload, codec.NetBatch, func(f *fields) { f.value(48, codec.Details48{item}) })
+		return l.coded(in, err)
+	}
+	m, err := l.detailMessage(b, e)
+	if err != nil {
+		return queue.Answer{}, notSent(fmt.Errorf("detail of entry %d: %w", e.ID, err))
+	}
+	in, err := l.manage(ctx, func(context.Context) (*codec.Message, error) { return m, nil })
+	return l.coded(in, err)
+}
+
+// detailMessage is an entry's own message as an upload has it: without PIN,
+// tracks and MAC, and with no word about a PIN in DE 22.
+func (l *Link) detailMessage(b queue.Batch, e queue.Entry) (*codec.Message, error) {
+	if e.Kind == queue.Reversal {
+		return nil, missing("a reversal is not uploaded")
+	}
+	e.HostBatch = b.HostBatch
+	m, err := l.entryMessage(e)
+	if err != nil {
+		return nil, err
+	}
+	m.SetType(mtiUpload)
+	for _, de := range []int{26, 35, 36, 52, 53} {
+		m.Unset(de)
+	}
+	if mode, _ := m.Text(22); mode != "000" {
+		err = m.Set(22, mode[:2]+"2")
+	}
+	return m, err
+}
+
+func detail(e queue.Entry) (d codec.Detail48, err error) {
+	pan := e.Card.PAN.Reveal()
+	if pan == "" {
+		pan = trackPAN(e.Card)
+	}
+	if pan == "" {
+		pan = "0" // a payment code, or a card whose number is forgotten
+	}
+	d = codec.Detail48{Foreign: foreign(e), STAN: int(e.STAN), Amount: e.Amount.Minor}
+	d.PAN, err = codec.NewPAN(pan)
+	return d, err
+}
+
+// EndBatch tells the host (0320) that the upload of b has come to its end,
+// balanced or not, with so many records. Approved: the batch is closed and both
+// sides agree. Refused with code 95: it is closed and they do not. After either
+// the link signs in anew before the next entry, for the new batch number.
+//
+// Errors: as of SendTotals.
+func (l *Link) EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error) {
+	code := codec.NetBatchEnd
+	if balanced {
+		code = codec.NetBatchEndEqual
+	}
+	in, err := l.batchMessage(ctx, b, mtiUpload, code, func(f *fields) { f.value(48, codec.UploadCount48(records)) })
+	return l.coded(in, err)
+}
+
+// batchMessage sends a message about b under a trace number of its own.
+func (l *Link) batchMessage(ctx context.Context, b queue.Batch, t codec.MTI, code int, fill func(*fields)) (incoming, error) {
+	return l.manage(ctx, func(ctx context.Context) (*codec.Message, error) {
+		stan, err := l.numbers.NextSTAN(ctx, l.lane)
+		if err != nil {
+			return nil, fmt.Errorf("%s: no trace number: %w", t, err)
+		}
+		f := l.networkMessage(t, stan, b.HostBatch, code)
+		fill(f)
+		if f.err != nil {
+			return nil, notSent(f.err)
+		}
+		return f.m, nil
+	})
+}
+
+// manage gets the line ready, sends the message that build returns, and heeds
+// its answer. After the answer that ends a batch a sign-in is needed.
+func (l *Link) manage(ctx context.Context, build func(context.Context) (*codec.Message, error)) (incoming, error) {
+	ctx, done, err := l.begin(ctx)
+	if err != nil {
+		return incoming{}, err
+	}
+	defer done()
+	if err := l.ready(ctx); err != nil {
+		return incoming{}, err
+	}
+	m, err := build(ctx)
+	if err != nil {
+		return incoming{}, err
+	}
+	in, err := l.converse(ctx, m)
+	if err != nil {
+		return in, err
+	}
+	code, _ := in.m.Text(39)
+	l.heed(in, code, false)
+	if r := l.opts.Codes(code); endsBatch(m) && (r.Approved() || r.Class == codec.Mismatch) {
+		l.mac = nil
+	}
+	return in, nil
+}
+
+func endsBatch(m *codec.Message) bool {
+	text, _ := m.Text(60)
+	p, err := codec.ParsePrivate60(text)
+	return err == nil && m.Type() == mtiUpload && (p.Network == codec.NetBatchEnd || p.Network == codec.NetBatchEndEqual)
+}
+
+// coded is what an answer without a MAC says by its code.
+func (l *Link) coded(in incoming, err error) (queue.Answer, error) {
+	if err != nil {
+		return queue.Answer{}, err
+	}
+	code, ok := in.m.Text(39)
+	if !ok {
+		return queue.Answer{}, &AnswerError{Type: in.m.Type(), DE: 39}
+	}
+	return l.answer(in.m, code), nil
+}
