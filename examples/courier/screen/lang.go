@@ -46,3 +46,18 @@ func localeLanguage(getenv func(string) string) Lang {
 	}
 	return English
 }
+
+// LanguageFlag finds the value of -lang among arguments that are not parsed
+// yet, so that what is wrong with them can be said in that language.
+func LanguageFlag(args []string) string {
+	for i, a := range args {
+		name := strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-")
+		if v, ok := strings.CutPrefix(name, "lang="); ok && name != a {
+			return v
+		}
+		if name == "lang" && name != a && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}

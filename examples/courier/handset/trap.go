@@ -1,0 +1,163 @@
+package handset
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+// A Trap is a kind of point in the handset's work. Once one is armed, by the
+// command "arm TRAP N", the process writes a mark when it has passed N points
+// of the kind and comes to the next, and waits there to be killed.
+type Trap string
+
+// The traps.
+const (
+	TrapAttempt    Trap = "attempt"    // a request: journalled and not yet sent; sent
+	TrapAnswer     Trap = "answer"     // a request's answer has come and is not yet journalled
+	TrapUpload     Trap = "upload"     // an advice or a detail: not yet sent; answered and not yet journalled
+	TrapDetails    Trap = "details"    // the same of a detail of the batch upload only
+	TrapSettlement Trap = "settlement" // totals or end message: not yet sent; answered and not yet journalled
+	TrapTunnel     Trap = "tunnel"     // a request was sent: no mark, the line goes off
+)
+
+var traps = []Trap{TrapAttempt, TrapAnswer, TrapUpload, TrapDetails, TrapSettlement, TrapTunnel}
+
+// armoury keeps the armed traps.
+type armoury struct {
+	say  func(Line)
+	gone <-chan struct{} // closed when nobody is left to kill this process
+
+	mu    sync.Mutex
+	armed map[Trap]int
+}
+
+func (a *armoury) arm(t Trap, pass int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed[t] = pass
+}
+
+func (a *armoury) disarm(t Trap) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.armed, t)
+}
+
+// springs tells whether t is armed for this point, and disarms it then.
+func (a *armoury) springs(t Trap) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	left, armed := a.armed[t]
+	if !armed {
+		return false
+	}
+	if left > 0 {
+		a.armed[t] = left - 1
+		return false
+	}
+	delete(a.armed, t)
+	return true
+}
+
+// at is a point of a kind.
+func (a *armoury) at(t Trap, point string) {
+	if a.springs(t) {
+		a.say(newLine(WordMark).with("trap", string(t)).with("at", point))
+		<-a.gone
+	}
+}
+
+// watched is a link whose points the armoury sees.
+type watched struct {
+	Host
+	traps  *armoury
+	tunnel func()      // switches the line off
+	asking atomic.Bool // a request is with the link
+	tell   func(step string, e queue.Entry)
+}
+
+// Window hands on how many sends may run at once.
+func (w *watched) Window() int {
+	if v, ok := w.Host.(queue.Windower); ok {
+		return v.Window()
+	}
+	return 1
+}
+
+// wrote is called after each write to the host.
+func (w *watched) wrote() {
+	if !w.asking.Load() {
+		return
+	}
+	w.traps.at(TrapAttempt, "sent")
+	if w.traps.springs(TrapTunnel) {
+		w.tunnel()
+	}
+}
+
+func (w *watched) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
+	switch e.Kind {
+	case queue.Request:
+		w.traps.at(TrapAttempt, "journalled")
+		w.asking.Store(true)
+		a, err := w.Host.Send(ctx, e)
+		w.asking.Store(false)
+		if err == nil {
+			w.traps.at(TrapAnswer, "answered")
+		}
+		return a, err
+	case queue.Advice:
+		w.traps.at(TrapUpload, "journalled")
+		a, err := w.Host.Send(ctx, e)
+		if err == nil {
+			w.traps.at(TrapUpload, "answered")
+		}
+		return a, err
+	}
+	return w.Host.Send(ctx, e)
+}
+
+// The steps of a settlement, as events name them.
+const (
+	StepClosing = "closing"
+	StepDrain   = "draining"
+	StepTotals  = "totals"
+	StepDetail  = "detail"
+	StepEnd     = "end"
+	StepSettled = "settled"
+)
+
+func (w *watched) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (inland, foreign queue.Balance, err error) {
+	w.tell(StepTotals, queue.Entry{})
+	w.traps.at(TrapSettlement, "totals ready")
+	inland, foreign, err = w.Host.SendTotals(ctx, b, t)
+	if err == nil {
+		w.traps.at(TrapSettlement, "totals answered")
+	}
+	return inland, foreign, err
+}
+
+func (w *watched) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
+	w.traps.at(TrapUpload, "detail ready")
+	w.traps.at(TrapDetails, "detail ready")
+	a, err := w.Host.SendDetail(ctx, b, e)
+	if err == nil {
+		w.traps.at(TrapUpload, "detail answered")
+		w.traps.at(TrapDetails, "detail answered")
+		w.tell(StepDetail, e)
+	}
+	return a, err
+}
+
+func (w *watched) EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error) {
+	w.tell(StepEnd, queue.Entry{})
+	w.traps.at(TrapSettlement, "end ready")
+	a, err := w.Host.EndBatch(ctx, b, balanced, records)
+	if err == nil {
+		w.traps.at(TrapSettlement, "end answered")
+	}
+	return a, err
+}
