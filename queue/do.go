@@ -33,25 +33,42 @@ func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error)
 	if err := t.validate(Request); err != nil {
 		return Entry{}, err
 	}
-	if e, done, err := q.known(t); done || err != nil {
-		return e, err
+	for {
+		e, again, err := q.doOnce(ctx, up, t)
+		if !again {
+			return e, err
+		}
+	}
+}
+
+// doOnce is Do, but for the case that another Do of the same ref is under
+// way: it then waits for that one's end and asks to be called again.
+func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction) (e Entry, again bool, err error) {
+	wake := q.changed.wait()
+	e, done, err := q.known(t)
+	if done && e.State == InDoubt && q.lines.claimed(t.Lane, e.ID) {
+		return e, q.pause(ctx, wake, 0) == nil, err
+	}
+	if done || err != nil {
+		return e, false, err
 	}
 	if err := q.read(func(v *fileView) error { return v.mayBegin(t.Lane) }); err != nil {
-		return Entry{}, errors.Join(ErrNotSent, err)
+		return Entry{}, false, errors.Join(ErrNotSent, err)
 	}
 	if err := q.lines.acquire(ctx, t.Lane, window(up), true, q.changed.closed); err != nil {
-		return Entry{}, fmt.Errorf("%w: the lane is busy: %w", ErrNotSent, err)
+		return Entry{}, false, fmt.Errorf("%w: the lane is busy: %w", ErrNotSent, err)
 	}
 	defer q.lines.done(t.Lane, 1)
 	line, err := q.clearReversals(ctx, up, t.Lane)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, false, err
 	}
-	e, err := q.beginRequest(ctx, t, line)
-	if err != nil || e.State != InDoubt {
-		return e, err
+	e, ours, err := q.beginRequest(ctx, t, line)
+	if err != nil || !ours {
+		return Entry{}, err == nil, err
 	}
-	return q.finish(ctx, q.send(ctx, up, e))
+	e, err = q.finish(ctx, q.send(ctx, up, e))
+	return e, false, err
 }
 
 // known tells whether t's ref already stands for something that is not sent
@@ -119,9 +136,9 @@ func (q *Queue) settleSent(ctx context.Context, l Lane, before []sent) error {
 	return err
 }
 
-// beginRequest journals the request and its attempt in one commit (I2).
-func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (Entry, error) {
-	var e Entry
+// beginRequest journals the request and its attempt in one commit (I2). It is
+// not ours when another Do of the same ref came first.
+func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e Entry, ours bool, err error) {
 	var claimed ID
 	drop := func() {
 		if claimed != 0 {
@@ -129,7 +146,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (Ent
 			claimed = 0
 		}
 	}
-	err := q.update(ctx, func(v *fileView) error {
+	err = q.update(ctx, func(v *fileView) error {
 		drop()
 		if err := v.mayRequest(t.Lane, line); err != nil {
 			return err
@@ -139,7 +156,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (Ent
 			return err
 		}
 		if e.State != Pending || e.Kind != Request || !q.lines.claim(t.Lane, e.ID) {
-			return nil // somebody else's Do of the same ref came first
+			return nil
 		}
 		claimed = e.ID
 		if e.Batch.N, err = v.rejoin(e); err != nil {
@@ -150,13 +167,10 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (Ent
 	})
 	if err != nil {
 		drop()
-		return Entry{}, notSentUnless(err)
-	}
-	if claimed == 0 && e.State == InDoubt {
-		return Entry{}, fmt.Errorf("entry %d: %w", e.ID, ErrInDoubt)
+		return Entry{}, false, notSentUnless(err)
 	}
 	e.Card.PINBlock = t.Card.PINBlock
-	return e, nil
+	return e, claimed != 0, nil
 }
 
 func notSentUnless(err error) error {

@@ -197,6 +197,10 @@ func TestI6Batches(t *testing.T) {
 	require.Equal(t, 5, out.Count)
 	require.ErrorIs(t, q.SettleBatch(bg, after.Batch), ErrState)
 
+	require.ErrorIs(t, q.update(bg, func(v *fileView) error {
+		return v.apply(event{kind: evSettled, lane: 1, batch: b1.N})
+	}), ErrState, "the log itself does not take the event")
+
 	n := 0
 	refuseOne := uplink{send: func(ctx context.Context, e Entry) (Answer, error) {
 		if n++; n == 3 {
