@@ -19,10 +19,10 @@ func (s *Spec) Decode(b []byte) (*Message, error) {
 // DecodeInto is Decode into a message that exists, whose memory is used again.
 // On an error m is left without any field.
 func (s *Spec) DecodeInto(m *Message, b []byte) error {
-	if m.d == nil {
-		m.d = newData(s)
+	if m.at == nil {
+		m.at = newData(s).self.at
 	}
-	d := m.d
+	d := m.data()
 	d.reset()
 	d.spec = s
 	if err := s.decode(d, b); err != nil {

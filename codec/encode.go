@@ -24,13 +24,13 @@ func (s *Spec) Append(dst []byte, m *Message) ([]byte, error) {
 
 // own gives the content of a message that can be written in the dialect s.
 func (s *Spec) own(m *Message) (*data, error) {
-	if m == nil || m.d == nil || m.d.spec != s {
+	if m == nil || m.data() == nil || m.data().spec != s {
 		return nil, &FieldError{Offset: -1, Err: ErrDialect}
 	}
-	if !m.d.mti.Valid() {
+	if !m.data().mti.Valid() {
 		return nil, &FieldError{Offset: -1, Err: ErrMTI}
 	}
-	return m.d, nil
+	return m.data(), nil
 }
 
 // appendFields appends the wire form of the present fields below limit or equal

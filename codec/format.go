@@ -11,10 +11,10 @@ import (
 // and last 4 digits, what the dialect hides as "***". It reports false if the
 // field is absent.
 func (m Message) Masked(de int) (string, bool) {
-	if !m.d.has(de) {
+	if !m.data().has(de) {
 		return "", false
 	}
-	switch m.d.spec.fields[de].mask {
+	switch m.data().spec.fields[de].mask {
 	case maskShow:
 		return m.Text(de)
 	case maskPAN:
@@ -26,10 +26,10 @@ func (m Message) Masked(de int) (string, bool) {
 
 // String gives the type and the masked fields on one line.
 func (m Message) String() string {
-	if m.d == nil {
+	if m.data() == nil {
 		return "iso8583 (empty)"
 	}
-	b := append([]byte(nil), m.d.mti.String()...)
+	b := append([]byte(nil), m.data().mti.String()...)
 	for de := range m.Fields {
 		v, _ := m.Masked(de)
 		b = append(b, ' ')
@@ -45,10 +45,10 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String
 
 // LogValue gives the type and the masked fields.
 func (m Message) LogValue() slog.Value {
-	if m.d == nil {
+	if m.data() == nil {
 		return slog.StringValue(m.String())
 	}
-	attrs := []slog.Attr{slog.String("mti", m.d.mti.String())}
+	attrs := []slog.Attr{slog.String("mti", m.data().mti.String())}
 	for de := range m.Fields {
 		v, _ := m.Masked(de)
 		attrs = append(attrs, slog.String(strconv.Itoa(de), v))
@@ -59,8 +59,8 @@ func (m Message) LogValue() slog.Value {
 // MarshalJSON gives an object of the type and the masked fields.
 func (m Message) MarshalJSON() ([]byte, error) {
 	b := []byte("{")
-	if m.d != nil {
-		b = append(b, `"mti":"`+m.d.mti.String()+`"`...)
+	if m.data() != nil {
+		b = append(b, `"mti":"`+m.data().mti.String()+`"`...)
 		for de := range m.Fields {
 			v, _ := m.Masked(de)
 			b = append(b, `,"`+strconv.Itoa(de)+`":`...)

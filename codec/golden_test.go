@@ -141,7 +141,7 @@ func checkGolden(t *testing.T, s *Spec, g golden, body []byte) {
 	require.Equal(t, body, b)
 
 	built := NewMessage(s, m.Type())
-	built.d.wide = m.d.wide
+	built.data().wide = m.data().wide
 	for de := 128; de > 0; de-- { // against the order of the wire
 		if v, ok := g.field[de]; ok {
 			require.NoError(t, built.Set(de, v), "DE %d", de)

@@ -73,17 +73,17 @@ func (s *Spec) macDef(de int) error {
 // both within a *FieldError, and errors of mac as they are. The comparison
 // takes the same time wherever the difference is.
 func VerifyMAC(raw []byte, m *Message, mac MAC) error {
-	if m == nil || m.d == nil {
+	if m == nil || m.data() == nil {
 		return &FieldError{Offset: -1, Err: ErrNoMAC}
 	}
-	de := macField(m.d.bits, m.d.wide)
+	de := macField(m.data().bits, m.data().wide)
 	if !m.Has(de) {
 		return &FieldError{DE: de, Offset: -1, Err: ErrNoMAC}
 	}
-	if err := m.d.spec.macDef(de); err != nil {
+	if err := m.data().spec.macDef(de); err != nil {
 		return err
 	}
-	w := m.d.wireOf(de)
+	w := m.data().wireOf(de)
 	at := len(raw) - len(w)
 	if at < 0 || !bytes.Equal(raw[at:], w) {
 		return &FieldError{DE: de, Offset: -1, Err: ErrBadMAC, Detail: "the message does not end in its MAC"}

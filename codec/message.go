@@ -11,7 +11,17 @@ import (
 //
 // However it is printed, a Message shows its fields masked.
 type Message struct {
-	d *data // behind a pointer, so that no format verb reaches it
+	// Behind two pointers, for fmt follows one of them, where a verb does not
+	// fit, even into fields that are not exported.
+	at **data
+}
+
+// data gives the content, nil of the zero Message.
+func (m *Message) data() *data {
+	if m.at == nil {
+		return nil
+	}
+	return *m.at
 }
 
 // slot is where a field's wire form, length prefix included, stands in a buffer.
@@ -29,13 +39,14 @@ type data struct {
 	buf   []byte
 	slots [lastField + 1]slot
 
+	me    *data // what self points to
 	self  Message
 	first [512]byte // the first buffer, so that a usual message is one allocation
 }
 
 func newData(s *Spec) *data {
 	d := new(data)
-	d.spec, d.self.d, d.buf = s, d, d.first[:0]
+	d.spec, d.me, d.self.at, d.buf = s, d, &d.me, d.first[:0]
 	return d
 }
 
@@ -49,9 +60,9 @@ func NewMessage(s *Spec, t MTI) *Message {
 // Reset removes all fields and makes m a message of type t, keeping its dialect
 // and its memory.
 func (m *Message) Reset(t MTI) {
-	if m.d != nil {
-		m.d.reset()
-		m.d.mti = t
+	if m.data() != nil {
+		m.data().reset()
+		m.data().mti = t
 	}
 }
 
@@ -65,24 +76,24 @@ func (d *data) reset() {
 
 // Spec is the dialect of m.
 func (m *Message) Spec() *Spec {
-	if m.d == nil {
+	if m.data() == nil {
 		return nil
 	}
-	return m.d.spec
+	return m.data().spec
 }
 
 // Type is the message type.
 func (m *Message) Type() MTI {
-	if m.d == nil {
+	if m.data() == nil {
 		return 0
 	}
-	return m.d.mti
+	return m.data().mti
 }
 
 // SetType changes the message type and nothing else.
 func (m *Message) SetType(t MTI) {
-	if m.d != nil {
-		m.d.mti = t
+	if m.data() != nil {
+		m.data().mti = t
 	}
 }
 
@@ -91,12 +102,12 @@ func (d *data) has(de int) bool {
 }
 
 // Has reports whether the field is present.
-func (m *Message) Has(de int) bool { return m.d.has(de) }
+func (m *Message) Has(de int) bool { return m.data().has(de) }
 
 // Unset removes a field; removing what is absent is fine.
 func (m *Message) Unset(de int) {
-	if m.d.has(de) {
-		m.d.drop(de)
+	if m.data().has(de) {
+		m.data().drop(de)
 	}
 }
 
@@ -120,10 +131,10 @@ func (d *data) wireOf(de int) []byte {
 //
 //	for de := range m.Fields { … }
 func (m Message) Fields(yield func(de int) bool) {
-	if m.d == nil {
+	if m.data() == nil {
 		return
 	}
-	for half, word := range m.d.bits {
+	for half, word := range m.data().bits {
 		for word != 0 {
 			i := bits.LeadingZeros64(word)
 			word &^= 1 << (63 - i)
@@ -139,7 +150,7 @@ func (m Message) Fields(yield func(de int) bool) {
 // What does not fit the field's class and length is refused with a *FieldError,
 // and the message stays as it was.
 func (m *Message) Set(de int, v string) error {
-	if d := m.d; d != nil && de > int(d.last) && de <= lastField {
+	if d := m.data(); d != nil && de > int(d.last) && de <= lastField {
 		f := &d.spec.fields[de]
 		if out, ok := f.encodePlain(d.buf, v); ok && d.follows(de, out) {
 			return nil
@@ -149,7 +160,7 @@ func (m *Message) Set(de int, v string) error {
 	if err != nil {
 		return err
 	}
-	d := m.d
+	d := m.data()
 	start := len(d.buf)
 	out, err := f.encode(d.buf, v)
 	return d.keep(f, start, out, err)
@@ -165,7 +176,7 @@ func (m *Message) SetBytes(de int, v []byte) error {
 	if f.class != classB {
 		return m.Set(de, string(v))
 	}
-	d := m.d
+	d := m.data()
 	start := len(d.buf)
 	out, err := f.encodeBytes(d.buf, v)
 	return d.keep(f, start, out, err)
@@ -188,15 +199,15 @@ func (m *Message) SetValue(de int, v Value) error {
 }
 
 func (m *Message) fieldFor(de int) (*field, error) {
-	if m.d == nil {
+	if m.data() == nil {
 		return nil, &FieldError{DE: de, Offset: -1, Err: ErrDialect, Detail: "message was not made by NewMessage"}
 	}
-	f := m.d.spec.field(de)
+	f := m.data().spec.field(de)
 	if f == nil {
 		return nil, &FieldError{DE: de, Offset: -1, Err: ErrUndefined}
 	}
-	if m.d.loose && len(m.d.buf) >= compactAt {
-		m.d.compact()
+	if m.data().loose && len(m.data().buf) >= compactAt {
+		m.data().compact()
 	}
 	return f, nil
 }

@@ -27,18 +27,18 @@ const badMTI MTI = 0xFFFF
 
 // Pack gives the wire form in a new slice.
 func (m *Message) Pack() ([]byte, error) {
-	if m.d == nil {
+	if m.data() == nil {
 		return nil, &FieldError{Offset: -1, Err: ErrDialect, Detail: "message was not made by NewMessage"}
 	}
-	return m.d.spec.Append(nil, m)
+	return m.data().spec.Append(nil, m)
 }
 
 // Unpack replaces the content of m by the message in b, read in m's dialect.
 func (m *Message) Unpack(b []byte) error {
-	if m.d == nil {
+	if m.data() == nil {
 		return &FieldError{Offset: -1, Err: ErrDialect, Detail: "message was not made by NewMessage"}
 	}
-	return m.d.spec.DecodeInto(m, b)
+	return m.data().spec.DecodeInto(m, b)
 }
 
 // MTI sets the message type from its four digits. What is no type is refused by
@@ -53,10 +53,10 @@ func (m *Message) MTI(t string) {
 
 // GetMTI gives the four digits of the message type.
 func (m *Message) GetMTI() (string, error) {
-	if m.d == nil || !m.d.mti.Valid() {
+	if m.data() == nil || !m.data().mti.Valid() {
 		return "", &FieldError{Offset: -1, Err: ErrMTI}
 	}
-	return m.d.mti.String(), nil
+	return m.data().mti.String(), nil
 }
 
 // Field is Set.

@@ -55,6 +55,7 @@ func ParseSpec(text string) (*Spec, error) {
 	p := newSpecParser(s)
 	fields, err := p.parse(text)
 	if err == nil && fields == 0 {
+		p.line--
 		err = p.fail(1, "no field is defined")
 	}
 	if err != nil {

@@ -15,11 +15,11 @@ func (m *Message) Text(de int) (string, bool) {
 
 // AppendText appends a field's content, as Text gives it, to dst.
 func (m *Message) AppendText(dst []byte, de int) ([]byte, bool) {
-	if !m.d.has(de) {
+	if !m.data().has(de) {
 		return dst, false
 	}
-	f := &m.d.spec.fields[de]
-	return f.appendText(dst, m.d.wireOf(de)), true
+	f := &m.data().spec.fields[de]
+	return f.appendText(dst, m.data().wireOf(de)), true
 }
 
 // Bytes gives a copy of the bytes of a binary field, and of any other field its
@@ -28,7 +28,7 @@ func (m *Message) Bytes(de int) ([]byte, bool) { return m.AppendBytes(nil, de) }
 
 // AppendBytes appends what Bytes gives to dst.
 func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
-	d := m.d
+	d := m.data()
 	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
 		return dst, false
 	}
