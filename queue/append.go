@@ -166,6 +166,7 @@ func (v *fileView) insert(t Transaction, k Kind, deferred bool, l laneRecord) (E
 		t.Time = v.now
 	}
 	t.Time = t.Time.Truncate(time.Millisecond)
+	t.Card = t.Card.withPAN()
 	e := Entry{ID: id, Transaction: t, Kind: k, STAN: stan, Batch: BatchID{l.name, l.open}, State: Pending,
 		Deferred: deferred, MaskedPAN: t.Card.MaskedPAN()}
 	e.Data = bytes.Clone(t.Data)
@@ -238,7 +239,7 @@ func (e Entry) sameAs(t Transaction, k Kind) bool {
 	same := e.Ref == t.Ref && e.Lane == t.Lane && e.Op == t.Op && e.Original == t.Original &&
 		e.Operator == t.Operator && bytes.Equal(e.Data, t.Data)
 	if t.Op == Sale || t.Op == Report {
-		same = same && e.Tender == t.Tender && e.MaskedPAN == t.Card.MaskedPAN() && e.EntryMode == t.EntryMode
+		same = same && e.Tender == t.Tender && e.MaskedPAN == t.Card.withPAN().MaskedPAN() && e.EntryMode == t.EntryMode
 	}
 	if t.Op != Void {
 		same = same && e.Amount == t.Amount

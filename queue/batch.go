@@ -17,7 +17,7 @@ type Batch struct {
 	// Superseded says that the host went on to another batch number by itself.
 	Superseded bool
 	Entries    int
-	// Unfinished counts the entries pending, in doubt or parked.
+	// Unfinished counts the entries pending, in doubt or parked, without notices.
 	Unfinished int
 	Closed     time.Time
 	// Progress is what SaveProgress kept last.
@@ -144,7 +144,7 @@ func (v *fileView) outstanding(b BatchID, ids []ID) error {
 		if err != nil {
 			return err
 		}
-		if e.State.Final() {
+		if !e.unfinished() {
 			continue
 		}
 		if out.Count++; len(out.Entries) < 20 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Secret holds a sensitive text so that no format verb, log handler or JSON
@@ -82,6 +83,27 @@ func maskPAN(pan string) string {
 		}
 	}
 	return string(masked)
+}
+
+// withPAN takes the PAN from track 2 where only that was read: the number is
+// needed after the track is forgotten.
+func (c Card) withPAN() Card {
+	if !c.PAN.IsZero() {
+		return c
+	}
+	pan, _, found := strings.Cut(strings.Map(separator, c.Track2.Reveal()), "=")
+	if found && maskPAN(pan) != "***" {
+		c.PAN = NewSecret(pan)
+	}
+	return c
+}
+
+// separator writes track 2's field separator one way: 0xD is read as D or d.
+func separator(r rune) rune {
+	if r == 'D' || r == 'd' {
+		return '='
+	}
+	return r
 }
 
 func (c Card) isZero() bool {

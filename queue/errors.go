@@ -48,6 +48,10 @@ var (
 	// ErrNotSent is wrapped by an Uplink that can prove that no byte of the
 	// entry left the device, and by Do when nothing was sent.
 	ErrNotSent = errors.New("not sent")
+	// ErrUnsendable is wrapped by an Uplink for an entry that its dialect can
+	// never express; nothing of it left the device. The entry is parked with
+	// the error's text as the reason, so that text must hold no card data.
+	ErrUnsendable = fmt.Errorf("the host's dialect cannot express it: %w", ErrNotSent)
 	// ErrBadMAC is wrapped by an Uplink when an answer's MAC is wrong.
 	ErrBadMAC = errors.New("the MAC of the answer is wrong")
 	// ErrInDoubt is returned by Do, with the entry, when the wait has ended

@@ -264,6 +264,46 @@ func TestCardDataIsForgotten(t *testing.T) {
 	require.Equal(t, "622155******0000", e.MaskedPAN)
 }
 
+// A card of which only track 2 was read keeps its number for the reversal and
+// the batch upload.
+func TestPANComesFromTrack2(t *testing.T) {
+	for _, sep := range []string{"=", "D"} {
+		q := openNew(t, fast)
+		s := cardSale("a")
+		s.Card = Card{Track2: NewSecret(testPAN + sep + "30121010000000000")}
+		e, err := q.Do(bg, uplink{send: approve}, s)
+		require.NoError(t, err)
+		require.Equal(t, testPAN, e.Card.PAN.Reveal())
+		require.Equal(t, "622155******0000", e.MaskedPAN)
+		again, err := q.Do(bg, uplink{send: approve}, s)
+		require.NoError(t, err)
+		require.Equal(t, e.ID, again.ID)
+	}
+}
+
+// What a dialect can never express is parked with its reason; a Do is told at
+// once. A parked report keeps no batch from being settled.
+func TestUnsendable(t *testing.T) {
+	q := openNew(t, fast)
+	never := uplink{send: func(context.Context, Entry) (Answer, error) {
+		return Answer{}, fmt.Errorf("%w: no field for it", ErrUnsendable)
+	}}
+	report, err := q.Append(bg, Transaction{Ref: "r", Lane: cardLane, Op: Report, Data: []byte("signature")})
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cardLane, never))
+	e, err := q.Get(bg, report.ID)
+	require.NoError(t, err)
+	require.Equal(t, Parked, e.State)
+	require.Contains(t, e.ParkedWhy, "no field for it")
+	e, err = q.Do(bg, never, cardSale("s"))
+	require.ErrorIs(t, err, ErrUnsendable)
+	require.Equal(t, Pending, e.State)
+	b, err := q.CloseBatch(bg, cardLane)
+	require.NoError(t, err)
+	require.NoError(t, q.SettleBatch(bg, b))
+	require.NoError(t, q.Verify(bg))
+}
+
 func TestCardDataIsNeverFormatted(t *testing.T) {
 	q := openNew(t, fast)
 	tr := cardSale("a")

@@ -109,7 +109,13 @@ func (q *Queue) record(v *fileView, s sent) error {
 			why = Fault
 		}
 	case errors.Is(s.err, ErrNotSent):
-		return v.apply(event{kind: evUnsent, id: id})
+		if err := v.apply(event{kind: evUnsent, id: id}); err != nil {
+			return err
+		}
+		if !errors.Is(s.err, ErrUnsendable) || (s.entry.Kind == Request && !s.entry.Deferred) {
+			return nil
+		}
+		return v.apply(event{kind: evParked, id: id, text: s.err.Error()})
 	default:
 		if errors.Is(s.err, ErrBadMAC) {
 			why = BadMAC

@@ -341,7 +341,9 @@ func move(v view, e Entry, ev event) error {
 		return err
 	}
 	from.entries--
-	from.unfinished--
+	if e.unfinished() {
+		from.unfinished--
+	}
 	if err := v.putBatch(from); err != nil {
 		return err
 	}
@@ -350,7 +352,9 @@ func move(v view, e Entry, ev event) error {
 		return err
 	}
 	to.entries++
-	to.unfinished++
+	if e.unfinished() {
+		to.unfinished++
+	}
 	if err := v.putBatch(to); err != nil {
 		return err
 	}
@@ -377,14 +381,14 @@ func save(v view, was *Entry, e Entry, ev event) error {
 	l.tallies = slices.Clone(l.tallies)
 	if was != nil {
 		l.tally(*was, -1)
-		if !was.State.Final() {
+		if was.unfinished() {
 			b.unfinished--
 		}
 	} else {
 		b.entries++
 	}
 	l.tally(e, 1)
-	if !e.State.Final() {
+	if e.unfinished() {
 		b.unfinished++
 	}
 	if err := v.putLane(l); err != nil {
@@ -395,6 +399,10 @@ func save(v view, was *Entry, e Entry, ev event) error {
 	}
 	return v.putEntry(was, e)
 }
+
+// unfinished tells whether the entry keeps its batch from being settled (I6).
+// A notice moves no money and does not.
+func (e Entry) unfinished() bool { return !e.State.Final() && e.Kind != Notice }
 
 func changeLane(v view, number uint32, change func(*laneRecord) error) error {
 	l, err := v.laneAt(number)

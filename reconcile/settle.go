@@ -179,11 +179,15 @@ func (s *settlement) sendTotals(ctx context.Context) error {
 
 // upload sends the details one by one, each marked before the next goes out.
 func (s *settlement) upload(ctx context.Context) error {
+	cash, err := ofCash(ctx, s.q, s.id)
+	if err != nil {
+		return err
+	}
 	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
 		if err != nil {
 			return err
 		}
-		if !counts(e) {
+		if !counts(e, cash) {
 			continue
 		}
 		a, err := s.host.SendDetail(ctx, s.batch, e)

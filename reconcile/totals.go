@@ -18,23 +18,47 @@ var (
 )
 
 // counts tells whether an entry stands in its batch's totals: what the host
-// accepted of sales, voids and refunds, but no reversals, nothing that was
-// reversed, and no cash.
-func counts(e queue.Entry) bool {
-	return e.State == queue.Accepted && e.Kind != queue.Reversal && e.Op != queue.Report && e.Tender != queue.Cash
+// accepted of sales, voids and refunds, but no reversals and nothing that was
+// reversed. Cash counts only in a batch of nothing but cash, a depot's.
+func counts(e queue.Entry, cash bool) bool {
+	return e.State == queue.Accepted && e.Kind != queue.Reversal && e.Op != queue.Report && (e.Tender == queue.Cash) == cash
+}
+
+// ofCash tells whether all that b took is cash.
+func ofCash(ctx context.Context, q *queue.Queue, b queue.BatchID) (bool, error) {
+	cash := false
+	for e, err := range q.All(ctx, queue.Filter{Batch: b}) {
+		if err != nil {
+			return false, err
+		}
+		if e.Op == queue.Report {
+			continue
+		}
+		if e.Tender != queue.Cash {
+			return false, nil
+		}
+		cash = true
+	}
+	return cash, nil
 }
 
 // Totals adds up batch b by the book: a sale is a debit, a void or refund a
-// credit; a voided sale and its void both count, a reversed one does not;
-// cash not at all. It also returns how many entries it counted.
+// credit; a voided sale and its void both count, a reversed one does not. Cash
+// stays outside the totals of cards; a batch of nothing but cash, in the lane
+// towards a depot, is added up as such. It also returns how many entries it
+// counted.
 //
 // Errors: ErrOverflow, ErrCurrencies, and those of queue.All.
 func Totals(ctx context.Context, q *queue.Queue, b queue.BatchID) (t queue.Totals, records int, err error) {
+	cash, err := ofCash(ctx, q, b)
+	if err != nil {
+		return t, 0, err
+	}
 	for e, err := range q.All(ctx, queue.Filter{Batch: b}) {
 		if err != nil {
 			return t, 0, err
 		}
-		if !counts(e) {
+		if !counts(e, cash) {
 			continue
 		}
 		if t.Currency != 0 && t.Currency != e.Amount.Currency {

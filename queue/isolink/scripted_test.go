@@ -101,10 +101,11 @@ func (h *scripted) serve(c net.Conn) {
 		}
 		h.mu.Lock()
 		h.seen, h.bodies = append(h.seen, m), append(h.bodies, frame.Body)
+		script := h.script
 		h.mu.Unlock()
 		a := &asked{m, h, c, frame}
-		if h.script != nil {
-			h.script(a)
+		if script != nil {
+			script(a)
 		} else {
 			a.answer("00", nil)
 		}
@@ -174,6 +175,20 @@ func (h *scripted) newKeys(m *codec.Message) {
 	if err = errors.Join(err, m.SetValue(60, codec.Private60{Batch: h.batch, Network: 3})); err != nil {
 		panic(err)
 	}
+}
+
+// behave gives the host another script; nil: approve.
+func (h *scripted) behave(script func(*asked)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.script = script
+}
+
+// total is how many messages came.
+func (h *scripted) total() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.seen)
 }
 
 // count is how many messages of a type came.
