@@ -118,6 +118,9 @@ func (q *Queue) Close() error {
 // JournalID is drawn when the journal is made: no two have the same.
 func (q *Queue) JournalID() [16]byte { return q.file.ID() }
 
+// Path is the path that the journal was opened at.
+func (q *Queue) Path() string { return q.file.Path() }
+
 // jitter returns a random duration from 0 to d.
 func jitter(d time.Duration) time.Duration {
 	var b [8]byte

@@ -1,0 +1,280 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+var (
+	bg   = context.Background()
+	lane = queue.Lane{Host: "acquirer", Merchant: "104110048161234", Terminal: "10000001"}
+)
+
+// ledgerHost is a host in memory with a ledger of its own.
+type ledgerHost struct {
+	batch   uint32
+	booked  map[queue.STAN]int64 // debits of the open batch
+	credits map[queue.STAN]int64
+	ends    map[uint32]queue.Verdict
+	extra   int64 // what the host has and the device does not
+	calls   []string
+	before  func(call string) error // crash or loss before the message arrives
+	after   func(call string) error // crash or loss of its answer
+}
+
+func newHost() *ledgerHost {
+	none := func(string) error { return nil }
+	return &ledgerHost{batch: 1, booked: map[queue.STAN]int64{}, credits: map[queue.STAN]int64{}, ends: map[uint32]queue.Verdict{},
+		before: none, after: none}
+}
+
+func (h *ledgerHost) side(e queue.Entry) map[queue.STAN]int64 {
+	if e.Op == queue.Sale {
+		return h.booked
+	}
+	return h.credits
+}
+
+func (h *ledgerHost) Prepare(context.Context) (queue.Line, error) {
+	return queue.Line{HostBatch: h.batch}, nil
+}
+
+func (h *ledgerHost) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {
+	h.side(e)[e.STAN] = e.Amount.Minor
+	return queue.Answer{Verdict: queue.Approved, Code: "00", RRN: "1"}, nil
+}
+
+func (h *ledgerHost) call(name string) error {
+	h.calls = append(h.calls, name)
+	return h.before(name)
+}
+
+func sum(m map[queue.STAN]int64) (s int64) {
+	for _, v := range m {
+		s += v
+	}
+	return s
+}
+
+func (h *ledgerHost) SendTotals(_ context.Context, b queue.Batch, t queue.Totals) (in, out queue.Balance, err error) {
+	if err := h.call("totals"); err != nil {
+		return 0, 0, err
+	}
+	in, out = queue.Balanced, queue.Balanced
+	same := t.Inland == queue.Sums{DebitCount: len(h.booked), Debit: sum(h.booked) + h.extra, CreditCount: len(h.credits), Credit: sum(h.credits)}
+	if b.HostBatch == h.batch && !same {
+		in = queue.NotBalanced
+	}
+	return in, out, h.after("totals")
+}
+
+func (h *ledgerHost) SendDetail(_ context.Context, _ queue.Batch, e queue.Entry) (queue.Answer, error) {
+	name := fmt.Sprint("detail ", e.ID)
+	if err := h.call(name); err != nil {
+		return queue.Answer{}, err
+	}
+	have, ok := h.side(e)[e.STAN]
+	a := queue.Answer{Verdict: queue.Duplicate, Code: "94"}
+	switch {
+	case !ok:
+		h.side(e)[e.STAN] = e.Amount.Minor
+		a = queue.Answer{Verdict: queue.Approved, Code: "00"}
+	case have != e.Amount.Minor:
+		a = queue.Answer{Verdict: queue.Refused, Code: "64"}
+	}
+	return a, h.after(name)
+}
+
+func (h *ledgerHost) EndBatch(_ context.Context, b queue.Batch, _ bool, _ int) (queue.Answer, error) {
+	if err := h.call("end"); err != nil {
+		return queue.Answer{}, err
+	}
+	v, closed := h.ends[b.HostBatch]
+	if !closed {
+		v = queue.Approved
+		if h.extra != 0 {
+			v = queue.Refused
+		}
+		h.ends[b.HostBatch] = v
+		h.batch++
+	}
+	return queue.Answer{Verdict: v}, h.after("end")
+}
+
+func open(t *testing.T) *queue.Queue {
+	q, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, RetryMin: 1, RetryMax: 2})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+func sale(ref string, minor int64) queue.Transaction {
+	return queue.Transaction{Ref: ref, Lane: lane, Op: queue.Sale, Tender: queue.CardTender, Approval: "Y1",
+		Amount: queue.Money{Minor: minor, Currency: queue.CNY}, Card: queue.Card{PAN: queue.NewSecret("6221558812340000")}}
+}
+
+// day journals three sales, a declined one, a reversed one, a voided one with
+// its void, and a refund, closes the batch and begins the next.
+func day(t *testing.T, q *queue.Queue, h *ledgerHost) queue.BatchID {
+	for i := range 3 {
+		_, err := q.Append(bg, sale(fmt.Sprint("s", i), 100+int64(i)))
+		require.NoError(t, err)
+	}
+	require.NoError(t, q.Drain(bg, lane, h))
+	online := sale("online", 5000)
+	online.Approval = ""
+	e, err := q.Do(bg, h, online)
+	require.NoError(t, err)
+	_, err = q.Do(bg, h, queue.Transaction{Ref: "void", Lane: lane, Op: queue.Void, Original: e.ID})
+	require.NoError(t, err)
+	_, err = q.Append(bg, queue.Transaction{Ref: "refund", Lane: lane, Op: queue.Refund, Original: 1, Amount: queue.Money{Minor: 40, Currency: queue.CNY}})
+	require.NoError(t, err)
+	b, err := q.CloseBatch(bg, lane)
+	require.NoError(t, err)
+	_, err = q.Append(bg, sale("tomorrow", 7))
+	require.NoError(t, err)
+	return b
+}
+
+func TestSettleInBalance(t *testing.T) {
+	q, h := open(t), newHost()
+	b := day(t, q, h)
+	for range 2 {
+		r, err := Settle(bg, q, b, h)
+		require.NoError(t, err)
+		require.True(t, r.Balanced)
+		require.Equal(t, 6, r.Records)
+		require.Equal(t, queue.Sums{DebitCount: 4, Debit: 5303, CreditCount: 2, Credit: 5040}, r.Totals.Inland)
+	}
+	require.Equal(t, []string{"totals", "end"}, h.calls, "a settled batch is not settled again")
+	require.NoError(t, q.Drain(bg, lane, h))
+	e, err := q.ByRef(bg, "tomorrow")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, e.HostBatch, "the next batch goes on after the end")
+}
+
+func TestSettleMendsWhatTheHostLacks(t *testing.T) {
+	q, h := open(t), newHost()
+	b := day(t, q, h)
+	require.NoError(t, q.Drain(bg, lane, h))
+	delete(h.booked, 2)
+	delete(h.credits, 5)
+	r, err := Settle(bg, q, b, h)
+	require.NoError(t, err)
+	require.False(t, r.Balanced)
+	require.Equal(t, []queue.ID{2, 5}, r.Mended)
+	require.EqualValues(t, 5303, sum(h.booked))
+}
+
+func TestSettleNamesWhatDiffers(t *testing.T) {
+	q, h := open(t), newHost()
+	b := day(t, q, h)
+	require.NoError(t, q.Drain(bg, lane, h))
+	h.booked[2] = 99999
+	h.extra = 1
+	for range 2 {
+		_, err := Settle(bg, q, b, h)
+		var out *OutOfBalanceError
+		require.ErrorAs(t, err, &out)
+		require.Equal(t, []queue.ID{2}, out.Different)
+		require.Contains(t, err.Error(), "entries 2")
+	}
+	batch, err := q.Batch(bg, b)
+	require.NoError(t, err)
+	require.Equal(t, queue.BatchSettled, batch.State)
+}
+
+func TestSettleTellsWhatIsInTheWay(t *testing.T) {
+	q, h := open(t), newHost()
+	_, err := q.Append(bg, sale("s", 100))
+	require.NoError(t, err)
+	_, err = Settle(bg, q, queue.BatchID{Lane: lane, N: 1}, h)
+	require.ErrorIs(t, err, queue.ErrState)
+	b, err := q.CloseBatch(bg, lane)
+	require.NoError(t, err)
+	_, err = Settle(bg, q, b, refusing{h})
+	var out *queue.OutstandingError
+	require.ErrorAs(t, err, &out)
+	require.Equal(t, []queue.ID{1}, out.Entries)
+	require.Empty(t, h.calls)
+}
+
+// refusing refuses every entry.
+type refusing struct{ *ledgerHost }
+
+func (refusing) Send(context.Context, queue.Entry) (queue.Answer, error) {
+	return queue.Answer{Verdict: queue.Refused, Code: "30"}, nil
+}
+
+// A device that dies before or after any message of a settlement, or loses it
+// or its answer, ends where an undisturbed one does, and repeats no detail
+// that was marked.
+func TestSettleGoesOnFromEveryPoint(t *testing.T) {
+	lost := errors.New("lost")
+	for _, when := range []string{"before", "after"} {
+		for _, dies := range []bool{false, true} {
+			for point := 0; point < 8; point++ {
+				t.Run(fmt.Sprint(when, " ", dies, " ", point), func(t *testing.T) {
+					q, h := open(t), newHost()
+					b := day(t, q, h)
+					require.NoError(t, q.Drain(bg, lane, h))
+					delete(h.booked, 2)
+					n := 0
+					hit := func(string) error {
+						if n++; n == point+1 {
+							return lost
+						}
+						return nil
+					}
+					if when == "before" {
+						h.before = hit
+					} else {
+						h.after = hit
+					}
+					_, err := Settle(bg, q, b, h)
+					if point < 8 {
+						require.ErrorIs(t, err, lost)
+					}
+					if dies {
+						q = reopenCopy(t, q)
+					}
+					r, err := Settle(bg, q, b, h)
+					require.NoError(t, err)
+					require.EqualValues(t, 5303, sum(h.booked))
+					require.EqualValues(t, 5040, sum(h.credits))
+					require.EqualValues(t, 2, h.batch)
+					if when == "before" || point == 0 || point > 6 {
+						require.Equal(t, []queue.ID{2}, r.Mended)
+					}
+					times := map[string]int{}
+					for _, c := range h.calls {
+						times[c]++
+						require.LessOrEqual(t, times[c], 2, c)
+					}
+					require.Len(t, h.calls, 9, "one message was repeated, no other")
+					require.NoError(t, q.Verify(bg))
+				})
+			}
+		}
+	}
+}
+
+// reopenCopy opens what a device would find if it died now.
+func reopenCopy(t *testing.T, q *queue.Queue) *queue.Queue {
+	b, err := os.ReadFile(q.Path())
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	after, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: 1, RetryMax: 2})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = after.Close() })
+	return after
+}
