@@ -10,7 +10,7 @@ import (
 )
 
 // ErrMalformed is the error of a Reader whose bytes do not hold the fields
-// asked of it.
+// asked of it, or hold them otherwise than a Writer writes them.
 var ErrMalformed = errors.New("record is malformed")
 
 // Writer appends fields to B.
@@ -74,10 +74,14 @@ func (r *Reader) fail() {
 	r.b = nil
 }
 
+// padded tells whether a varint has more bytes than its value needs: one value
+// has one form, so that what was read is written back as it was.
+func padded(b []byte) bool { return len(b) > 1 && b[len(b)-1] == 0 }
+
 // Uint takes an unsigned varint.
 func (r *Reader) Uint() uint64 {
 	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
+	if n <= 0 || padded(r.b[:n]) {
 		r.fail()
 		return 0
 	}
@@ -88,7 +92,7 @@ func (r *Reader) Uint() uint64 {
 // Int takes a zig-zag varint.
 func (r *Reader) Int() int64 {
 	v, n := binary.Varint(r.b)
-	if n <= 0 {
+	if n <= 0 || padded(r.b[:n]) {
 		r.fail()
 		return 0
 	}
@@ -145,7 +149,11 @@ func (r *Reader) Time() time.Time {
 	if off != 0 {
 		zone = time.FixedZone("", int(off)*60)
 	}
-	return time.UnixMilli(ms).In(zone)
+	t := time.UnixMilli(ms).In(zone)
+	if t.IsZero() {
+		r.fail()
+	}
+	return t
 }
 
 // Done returns the first failure, or ErrMalformed when bytes are left over.

@@ -4,8 +4,10 @@
 //
 //	byte  0      0x00 digest, 0x01 AES-256-GCM
 //	0x00: 1..16  SHA-256(context length u16 | context | plain)[:16]   17.. plain
-//	0x01: 1      length of the key's name   2.. name   12 nonce   ciphertext   16 tag
+//	0x01: 1      length of the key's name   2.. name   4 CRC-32 of length and name
+//	      12 nonce   ciphertext   16 tag
 //
+// The CRC tells a damaged name from the name of a key that the app has lost.
 // The context (journal id, keyspace, key) is bound to the record, so that a
 // record moved to another place does not open there.
 package seal
@@ -22,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"sync"
 )
 
@@ -35,6 +38,7 @@ const (
 	formDigest = 0x00
 	formAEAD   = 0x01
 	digestSize = 16
+	nameSum    = 4
 	nonceSize  = 12
 	tagSize    = 16
 	// MaxKeyName bounds the name that each sealed record carries.
@@ -121,6 +125,7 @@ func (b *Box) Seal(dst, plain, context []byte) ([]byte, error) {
 	}
 	dst = append(dst, formAEAD, byte(len(name)))
 	dst = append(dst, name...)
+	dst = binary.BigEndian.AppendUint32(dst, crc32.ChecksumIEEE(dst[len(dst)-len(name)-1:]))
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:])
 	dst = append(dst, nonce[:]...)
@@ -155,7 +160,10 @@ func (b *Box) openAEAD(s, context []byte) ([]byte, error) {
 		return nil, ErrDamaged
 	}
 	n := int(s[0])
-	if len(s) < 1+n+nonceSize+tagSize {
+	if len(s) < 1+n+nameSum+nonceSize+tagSize {
+		return nil, ErrDamaged
+	}
+	if binary.BigEndian.Uint32(s[1+n:]) != crc32.ChecksumIEEE(s[:1+n]) {
 		return nil, ErrDamaged
 	}
 	if b.keys == nil {
@@ -165,7 +173,7 @@ func (b *Box) openAEAD(s, context []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s = s[1+n:]
+	s = s[1+n+nameSum:]
 	plain, err := a.Open(nil, s[:nonceSize], s[nonceSize:], b.bind(context))
 	if err != nil {
 		return nil, ErrDamaged
