@@ -69,7 +69,7 @@ func clipped(s string) string {
 	return s
 }
 
-var refForm = regexp.MustCompile(`^[A-Za-z0-9-]{1,40}$`)
+var refForm = regexp.MustCompile(`^[A-Za-z0-9/-]{1,40}$`)
 
 // badRef answers a malformed ref and tells whether it was one.
 func (h *handset) badRef(refs ...string) bool {

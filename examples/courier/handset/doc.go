@@ -15,9 +15,9 @@
 //	help, quit
 //
 // Amounts are yuan with up to two decimals. A REF is the caller's name of one
-// attempt at being paid, 1 to 40 letters, digits and hyphens: giving the same command
-// again, after a crash say, never takes the money twice, but tells what became
-// of the first.
+// attempt at being paid, 1 to 40 letters, digits, hyphens and slashes: giving the same
+// command again, after a crash say, never takes the money twice, but tells what
+// became of the first.
 //
 // Every answer is one line of key=value pairs, written after what it says is
 // synced to the disk. Lines that begin with "event" tell of what happens beside

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ type handset struct {
 	gone   chan struct{}
 	leave  sync.Once
 	doubts map[queue.ID]string // requests in doubt, told to the courier, by ref
+
+	settling queue.BatchID // whose entries members are; the settlement's own
+	members  []queue.ID
 
 	mu  sync.Mutex
 	out io.Writer
@@ -254,9 +258,25 @@ func lineState(off bool) string {
 func (h *handset) step(lane queue.Lane, step string, e queue.Entry) {
 	l := newLine(WordEvent).with("about", "settling").with("terminal", lane.Terminal).with("step", step)
 	if e.ID != 0 {
-		l = l.number("entry", int64(e.ID))
+		sent, of := h.place(e)
+		l = l.number("entry", int64(e.ID)).number("sent", int64(sent)).number("of", int64(of))
 	}
 	h.say(l)
+}
+
+// place tells how far in its batch an entry stands, and how many the batch has.
+func (h *handset) place(e queue.Entry) (place, of int) {
+	if h.settling != e.Batch {
+		h.settling, h.members = e.Batch, nil
+		for m, err := range h.q.All(context.Background(), queue.Filter{Batch: e.Batch}) {
+			if err != nil {
+				break // it is for the screen only
+			}
+			h.members = append(h.members, m.ID)
+		}
+	}
+	i, _ := slices.BinarySearch(h.members, e.ID)
+	return i + 1, len(h.members)
 }
 
 // options are the journal's, with the times that the handset was given.

@@ -21,7 +21,7 @@ func wordsOf(l screen.Lang) *words {
 var english = words{
 	unknown:   "%q is no command; help lists them",
 	usage:     "the form is: %s",
-	badRef:    "%q is no ref; give 1 to 40 letters, digits and hyphens",
+	badRef:    "%q is no ref; give 1 to 40 letters, digits, hyphens and slashes",
 	badAmount: "%q is no amount; give yuan from 0.01 to 50000.00 with at most two decimals",
 	extra:     "the argument %q is too much: handset takes flags only; -help lists them",
 	badTMK:    "-tmk takes 32 hexadecimal digits",
@@ -58,7 +58,7 @@ quit                     end; REF is any name, AMOUNT is in yuan`,
 var chinese = words{
 	unknown:   "没有 %q 这个命令；输入 help 查看命令",
 	usage:     "格式为：%s",
-	badRef:    "%q 不能作为参考号；请用 1 至 40 个字母、数字或连字符",
+	badRef:    "%q 不能作为参考号；请用 1 至 40 个字母、数字、连字符或斜杠",
 	badAmount: "%q 不是金额；请以元为单位填写 0.01 至 50000.00，最多两位小数",
 	extra:     "多余的参数 %q：handset 只接受选项；用 -help 查看",
 	badTMK:    "-tmk 需要 32 位十六进制数字",

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tallystick/tallystick/examples/courier/handset"
+	"github.com/tallystick/tallystick/examples/courier/route"
+	"github.com/tallystick/tallystick/examples/courier/screen"
+	"github.com/tallystick/tallystick/queue"
+)
+
+// day is one courier's day under way. Everything of it runs in one goroutine,
+// but for the reading of the children's lines.
+type day struct {
+	cfg     config
+	self    string // this program's own file
+	dir     string // where the day's files are
+	parcels []route.Parcel
+	plan    plan
+	show    *screen.Screen
+	out     io.Writer // for the verdict
+	words   *words
+
+	acquirer *child
+	address  string // where it listens
+	handset  *child // nil: it does not run
+	started  bool   // it has run before
+	armed    []handset.Trap
+	kills    killer
+
+	down   bool // the network, as the handset has told
+	tunnel bool // it is to go down in the middle of an attempt
+
+	list   *list
+	taken  []taken // in the order of the day
+	online int     // sales that the host has accepted at once
+}
+
+// taken is a sale that may be voided or refunded later.
+type taken struct {
+	ref, terminal string
+	fen           int64
+	booked        bool // the host does not forget it
+	undone        bool
+}
+
+// forgotten is how many of its first sales the acquirer answers and does not
+// book, so that at the settlement the totals differ and the batch upload has
+// something to mend.
+const forgotten = 2
+
+const (
+	journalName  = "courier.journal"
+	ledgerName   = "acquirer.ledger"
+	acknowledged = "acknowledged.csv"
+)
+
+func (d *day) path(name string) string { return filepath.Join(d.dir, name) }
+
+// run lives the day up to the end of all processes.
+func (d *day) run(ctx context.Context) error {
+	defer d.abandon()
+	if err := d.startAcquirer(ctx); err != nil {
+		return err
+	}
+	for i, p := range d.parcels {
+		d.kills.before(i)
+		if err := d.weather(ctx, i); err != nil {
+			return err
+		}
+		if err := d.deliver(ctx, i, p); err != nil {
+			return err
+		}
+		if err := d.status(ctx); err != nil {
+			return err
+		}
+	}
+	if err := d.switchLine(ctx, false); err != nil {
+		return err
+	}
+	if err := d.hitTheRest(ctx); err != nil {
+		return err
+	}
+	if err := d.settle(ctx); err != nil {
+		return err
+	}
+	if err := d.followUp(ctx); err != nil {
+		return err
+	}
+	return d.close()
+}
+
+// abandon leaves no process behind.
+func (d *day) abandon() {
+	for _, c := range []*child{d.handset, d.acquirer} {
+		if c != nil {
+			c.abandon()
+		}
+	}
+	d.handset, d.acquirer = nil, nil
+}
+
+func (d *day) startAcquirer(ctx context.Context) error {
+	loss := strconv.FormatFloat(d.cfg.loss, 'g', -1, 64)
+	c, err := start(d.self, "acquirer", "-listen", "127.0.0.1:0", "-ledger", d.path(ledgerName), "-eof-quits",
+		"-seed", strconv.FormatUint(d.cfg.seed, 10), "-lose-request", loss, "-lose-answer", loss,
+		"-forget", strconv.Itoa(forgotten), "-lang", string(d.cfg.lang))
+	if err != nil {
+		return fmt.Errorf(d.words.noSelf, err)
+	}
+	d.acquirer = c
+	select {
+	case line, more := <-c.lines:
+		if !more {
+			d.acquirer = nil
+			return d.ended(c)
+		}
+		d.address = strings.TrimPrefix(line, "listening ")
+		d.show.Listening(d.address)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Times of the handset in this example: short, so that a day fits a minute.
+const (
+	answerTimeout = "300ms"
+	longestRetry  = "200ms"
+)
+
+func (d *day) startHandset() error {
+	args := []string{"-host", d.address, "-journal", d.path(journalName), "-eof-quits",
+		"-answer-timeout", answerTimeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
+	if d.down {
+		args = append(args, "-offline")
+	}
+	c, err := start(d.self, "handset", args...)
+	if err != nil {
+		return fmt.Errorf(d.words.noSelf, err)
+	}
+	d.handset = c
+	return nil
+}
+
+// ended is the error of a process that has ended by itself: the sentence it
+// left is a problem that a person can clear when its status says so.
+func (d *day) ended(c *child) error {
+	sentence := c.errs.last(c.name)
+	if c.status() == exitBlocked && sentence != "" {
+		return &blockedError{sentence}
+	}
+	return fmt.Errorf(d.words.died, c.name, fmt.Sprint(c.err, " ", c.errs.all()))
+}
+
+// event takes note of what the handset tells beside the answers.
+func (d *day) event(l handset.Line) {
+	switch l.Get("about") {
+	case "line":
+		d.down = l.Get("line") == "off"
+		if d.down {
+			d.tunnel = false
+			d.armed = slices.DeleteFunc(d.armed, func(t handset.Trap) bool { return t == handset.TrapTunnel })
+		}
+		d.show.Outage(d.down)
+	case "doubt":
+		state := handset.State(l.Get("state"))
+		d.list.now(l.Get("ref"), state)
+		if state == handset.Reversed {
+			d.show.Reversal(l.Get("ref"))
+		}
+	case "settling":
+		d.settlingStep(l)
+	}
+}
+
+func (d *day) settlingStep(l handset.Line) {
+	steps := map[string]screen.Step{
+		handset.StepClosing: screen.ClosingBatch, handset.StepDrain: screen.Draining, handset.StepTotals: screen.ComparingTotals,
+		handset.StepEnd: screen.EndingBatch, handset.StepSettled: screen.Settled,
+	}
+	terminal, name := l.Get("terminal"), l.Get("step")
+	if step, known := steps[name]; known {
+		d.show.Settling(terminal, step)
+		return
+	}
+	d.show.Details(int(l.Number("sent")), int(l.Number("of")))
+}
+
+// weather lets an outage begin or end before parcel i. Where losses are on it
+// begins in the middle of the next attempt.
+func (d *day) weather(ctx context.Context, i int) error {
+	for _, o := range d.plan.outages {
+		switch i {
+		case o.from:
+			if d.cfg.loss > 0 {
+				d.tunnel = true
+				continue
+			}
+			return d.switchLine(ctx, true)
+		case o.from + 1:
+			if !d.down {
+				return d.switchLine(ctx, true)
+			}
+		case o.to:
+			return d.switchLine(ctx, false)
+		}
+	}
+	return nil
+}
+
+// switchLine switches the handset's network off or on.
+func (d *day) switchLine(ctx context.Context, off bool) error {
+	d.tunnel = false
+	d.armed = slices.DeleteFunc(d.armed, func(t handset.Trap) bool { return t == handset.TrapTunnel })
+	command := "online"
+	if off {
+		command = "offline"
+	}
+	_, err := d.ask(ctx, command, func(l handset.Line) bool { return l.Word == handset.WordStatus && l.Get("line") != "" })
+	return err
+}
+
+// status brings the screen up to date.
+func (d *day) status(ctx context.Context) error {
+	l, err := d.ask(ctx, "status", func(l handset.Line) bool { return l.Word == handset.WordStatus && l.Get("line") != "" })
+	if err == nil {
+		d.show.Uploads(int(l.Number("delivered")), int(l.Number("waiting")))
+	}
+	return err
+}
+
+// do gives the handset a command about a ref and keeps what it acknowledges.
+func (d *day) do(ctx context.Context, ref, format string, args ...any) (handset.Answer, error) {
+	l, err := d.ask(ctx, fmt.Sprintf(format, args...), func(l handset.Line) bool {
+		return l.Word == handset.WordAnswer && l.Get("ref") == ref || l.Word == handset.WordError
+	})
+	if err != nil {
+		return handset.Answer{}, err
+	}
+	if l.Word == handset.WordError {
+		return handset.Answer{}, errors.New(l.Get("why"))
+	}
+	a := handset.ParseAnswer(l)
+	if err := d.list.add(a); err != nil {
+		return a, &blockedError{fmt.Sprintf(d.words.noCSV, d.path(acknowledged), err)}
+	}
+	return a, nil
+}
+
+// settle agrees with the hosts, however often the handset dies of it.
+func (d *day) settle(ctx context.Context) error {
+	d.kills.before(len(d.parcels))
+	const tries = 5
+	for try := 1; ; try++ {
+		l, err := d.ask(ctx, "settle", func(l handset.Line) bool { return l.Word == handset.WordSettle })
+		if err != nil {
+			return err
+		}
+		if l.Get("state") == "settled" {
+			break
+		}
+		if try == tries {
+			return fmt.Errorf(d.words.unsettled, l.Get("terminal"), l.Get("why"))
+		}
+	}
+	d.kills.giveUp()
+	for len(d.kills.due) > 0 {
+		if err := d.status(ctx); err != nil {
+			return err
+		}
+	}
+	return d.status(ctx)
+}
+
+// followUp asks what became of what was told as in doubt.
+func (d *day) followUp(ctx context.Context) error {
+	for _, row := range slices.Clone(d.list.rows) {
+		if row.Now != handset.InDoubt {
+			continue
+		}
+		a, err := d.do(ctx, row.Ref, "show %s", row.Ref)
+		if err != nil {
+			return err
+		}
+		if a.State == handset.Reversed {
+			d.show.Reversal(row.Ref)
+		}
+	}
+	return nil
+}
+
+// close ends both processes cleanly.
+func (d *day) close() error {
+	for _, c := range []**child{&d.handset, &d.acquirer} {
+		dead := *c
+		*c = nil
+		if dead == nil {
+			continue
+		}
+		if err := dead.end(); err != nil {
+			return d.ended(dead)
+		}
+	}
+	return d.list.close()
+}
+
+// blockedError is a sentence, in the day's language, about something in the way
+// that a person can clear.
+type blockedError struct{ sentence string }
+
+func (e *blockedError) Error() string { return e.sentence }
+
+// journal reads the journal after the day: verified, and every entry of it.
+func (d *day) journal(ctx context.Context) (entries []queue.Entry, err error) {
+	path := d.path(journalName)
+	keys, err := handset.Keys(path)
+	if err != nil {
+		return nil, err
+	}
+	q, err := queue.Open(path, keys, nil)
+	if err != nil {
+		return nil, fmt.Errorf(d.words.noJournal, err)
+	}
+	defer q.Close()
+	if err := q.Verify(ctx); err != nil {
+		return nil, fmt.Errorf(d.words.verify, err)
+	}
+	for e, err := range q.All(ctx, queue.Filter{}) {
+		if err != nil {
+			return nil, fmt.Errorf(d.words.noJournal, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
