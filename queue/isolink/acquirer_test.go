@@ -181,3 +181,52 @@ func TestADayAtTheAcquirer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint32(2), line.HostBatch)
 }
+
+// A foreign card is counted as such on both sides, taken online or told.
+func TestForeignCardsAreCountedApart(t *testing.T) {
+	s := newTill(t, host.Mischief{})
+	ctx := context.Background()
+	visa := queue.Card{PAN: queue.NewSecret("4111111111111111")}
+	online, told := cardSale("online", 100), cardSale("told", 30)
+	online.Card, told.Card, told.Approval = visa, visa, "Y1"
+	sold, err := s.Do(ctx, s.link, online)
+	require.NoError(t, err)
+	_, err = s.Append(ctx, told)
+	require.NoError(t, err)
+	_, err = s.Append(ctx, queue.Transaction{Ref: "void", Lane: cardLane, Op: queue.Void, Original: sold.ID})
+	require.NoError(t, err)
+	_, err = s.Do(ctx, s.link, cardSale("inland", 7))
+	require.NoError(t, err)
+	require.NoError(t, s.Drain(ctx, cardLane, s.link))
+	id, err := s.CloseBatch(ctx, cardLane)
+	require.NoError(t, err)
+	b, err := s.Batch(ctx, id)
+	require.NoError(t, err)
+	totals := queue.Totals{Currency: queue.CNY}
+	for e, err := range s.All(ctx, queue.Filter{Batch: id}) {
+		require.NoError(t, err)
+		require.Equal(t, queue.Accepted, e.State, e.Ref)
+		sums := &totals.Inland
+		if s.link.Foreign(e) {
+			sums = &totals.Foreign
+		}
+		if e.Op == queue.Sale {
+			sums.Debit, sums.DebitCount = sums.Debit+e.Amount.Minor, sums.DebitCount+1
+		} else {
+			sums.Credit, sums.CreditCount = sums.Credit+e.Amount.Minor, sums.CreditCount+1
+		}
+	}
+	require.Equal(t, queue.Sums{Debit: 130, DebitCount: 2, Credit: 100, CreditCount: 1}, totals.Foreign)
+	inland, foreign, err := s.link.SendTotals(ctx, b, totals)
+	require.NoError(t, err)
+	require.Equal(t, []queue.Balance{queue.Balanced, queue.Balanced}, []queue.Balance{inland, foreign})
+	for e, err := range s.All(ctx, queue.Filter{Batch: id}) {
+		require.NoError(t, err)
+		a, err := s.link.SendDetail(ctx, b, e)
+		require.NoError(t, err)
+		require.Equal(t, queue.Duplicate, a.Verdict, e.Ref)
+	}
+	a, err := s.link.EndBatch(ctx, b, true, 4)
+	require.NoError(t, err)
+	require.Equal(t, queue.Approved, a.Verdict)
+}

@@ -1,6 +1,7 @@
 package isolink
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -50,12 +51,8 @@ func formOf(e queue.Entry) (form, error) {
 	return f, nil
 }
 
-// unsendable says why an entry has no message. It holds no field's content.
-type unsendable struct{ why string }
-
-func (e *unsendable) Error() string { return "the entry has no message: " + e.why }
-
-func missing(format string, args ...any) error { return &unsendable{fmt.Sprintf(format, args...)} }
+// missing says why an entry has no message, without any field's content.
+func missing(why string) error { return fmt.Errorf("%w: %s", queue.ErrUnsendable, why) }
 
 // fields sets fields of a message and keeps the first error.
 type fields struct {
@@ -106,10 +103,10 @@ func (l *Link) entryMessage(e queue.Entry) (*codec.Message, error) {
 	case form.mti == mtiAdvice:
 		f.value(63, codec.Private63{Code: organisation(e)})
 	}
-	if f.err != nil {
-		return nil, missing("%v", f.err)
+	if f.err != nil && !errors.Is(f.err, queue.ErrUnsendable) {
+		f.err = fmt.Errorf("%w: %w", queue.ErrUnsendable, f.err)
 	}
-	return f.m, nil
+	return f.m, f.err
 }
 
 // addOriginal says what the entry is about: of a void or refund the sale, of a

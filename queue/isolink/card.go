@@ -23,11 +23,10 @@ func (l *Link) addCard(f *fields, e queue.Entry) {
 		return
 	}
 	asks := e.Kind == queue.Request
-	pan := c.PAN.Reveal()
-	if pan == "" && !asks {
-		pan = trackPAN(c)
+	pan, mode := c.PAN.Reveal(), entryMode(e)
+	if !(asks && mode[:1] == "0" && mode[1:2] == "2" && !c.Track2.IsZero()) {
+		f.set(2, pan) // of a stripe, track 2 has it
 	}
-	f.set(2, pan)
 	f.set(14, c.Expiry.Reveal())
 	if c.Sequence != "" {
 		f.set(23, strings.Repeat("0", max(0, 3-len(c.Sequence)))+c.Sequence)
@@ -105,51 +104,21 @@ func entryMode(e queue.Entry) string {
 	return "010"
 }
 
-func trackPAN(c queue.Card) string {
-	pan, _, ok := strings.Cut(strings.ReplaceAll(c.Track2.Reveal(), "D", "="), "=")
-	if !ok {
-		return ""
-	}
-	return pan
-}
-
-// organisation is 63.1 of a card, from its first digits. UnionPay's own numbers
-// and what is not known count as inland cards.
+// organisation is 63.1 of the entry's card; what is no card has none.
 func organisation(e queue.Entry) string {
 	pan := e.Card.PAN.Reveal()
 	if pan == "" {
-		pan = trackPAN(e.Card)
-	}
-	if pan == "" {
 		pan = e.MaskedPAN
 	}
-	if len(pan) < 6 || e.Tender != queue.CardTender {
-		return codec.OrgUnknown
+	if e.Tender != queue.CardTender {
+		pan = ""
 	}
-	for _, r := range issuers {
-		if head := pan[:len(r.from)]; head >= r.from && head <= r.to {
-			return r.org
-		}
-	}
-	return codec.OrgUnknown
+	return codec.Organisation(pan)
 }
 
-// issuers are the number ranges of the organisations; the first that fits counts.
-var issuers = []struct{ from, to, org string }{
-	{"62", "62", codec.OrgUnionPay}, {"81", "81", codec.OrgUnionPay},
-	{"4", "4", codec.OrgVisa},
-	{"51", "55", codec.OrgMasterCard}, {"2221", "2720", codec.OrgMasterCard},
-	{"34", "34", codec.OrgAmex}, {"37", "37", codec.OrgAmex},
-	{"3528", "3589", codec.OrgJCB},
-	{"36", "36", codec.OrgDiners}, {"300", "305", codec.OrgDiners}, {"38", "39", codec.OrgDiners},
-	{"50", "50", codec.OrgMaestro}, {"56", "58", codec.OrgMaestro}, {"6304", "6304", codec.OrgMaestro},
-	{"67", "67", codec.OrgMaestro},
-}
-
-func foreign(e queue.Entry) bool {
-	org := organisation(e)
-	return org != codec.OrgUnionPay && org != codec.OrgUnknown
-}
+// Foreign tells whether the host counts the entry's card among the foreign ones
+// in the totals of a batch. The masked card number is enough to tell.
+func (l *Link) Foreign(e queue.Entry) bool { return codec.ForeignOrg(organisation(e)) }
 
 // reversalTags gives the parts of DE 55 that a reversal carries: 95, 9F1E, 9F10,
 // 9F36 and DF31. What is not well-formed BER-TLV gives none.

@@ -13,7 +13,8 @@
 //
 // # What is sent
 //
-//	sale       0200 60.1=22  DE 3 4 11 22 25 41 42 49 60 64, and of 2 14 23 26 35 36 52 53 55 59 what there is
+//	sale       0200 60.1=22  DE 3 4 11 22 25 41 42 49 60 64, and of 2 14 23 26 35 36 52 53 55 59 what there is;
+//	                         DE 2 not of a stripe, whose track 2 has it
 //	void       0200 60.1=23  as a sale without 55 59, with 37 38 61
 //	sale told  0220 60.1=30  DE 2 3 4 11 14 22 23 25 38 41 42 49 55 60 61 63 64; cash: DE 22 "000", no card
 //	refund     0220 60.1=25  as a void, with 63
@@ -24,11 +25,8 @@
 // package queue). There is no repeat mark in this dialect. Dates are written in
 // Options.Zone, not in the zone of the device.
 //
-// What cannot be expressed in the dialect is not sent: a Report, or an entry
-// that lacks what its message must have. A request of Do comes back with
-// queue.ErrNotSent; of everything else the answer is queue.Refused without a
-// code, which parks the entry for a person, since trying again would never end.
-// The event Unsendable says what is missing.
+// What cannot be expressed in the dialect, a Report or an entry that lacks what
+// its message must have, is queue.ErrUnsendable: trying again would never end.
 //
 // # What counts as an answer
 //

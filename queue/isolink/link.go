@@ -189,18 +189,15 @@ func (l *Link) exchange(ctx context.Context, m *codec.Message, frame []byte) (in
 // a Prepare before it; a connection that was lost since is dialled anew.
 //
 // Errors that wrap queue.ErrNotSent: no connection (a *LineError), no sign-in
-// (ErrSignInFirst), ErrClosed, a request of Do that cannot be expressed, and a
-// write of which nothing left. All others leave e in doubt: a *LineError
-// (silence, a broken connection), an *AnswerError, one of which wraps
-// queue.ErrBadMAC.
+// (ErrSignInFirst), ErrClosed, a write of which nothing left, and, wrapping
+// queue.ErrUnsendable, an entry that has no message in the dialect. All others
+// leave e in doubt: a *LineError (silence, a broken connection), an *AnswerError,
+// one of which wraps queue.ErrBadMAC.
 func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	m, err := l.entryMessage(e)
 	if err != nil {
 		l.tell(Event{Kind: Unsendable, STAN: e.STAN, Err: err})
-		if e.Kind == queue.Request && !e.Deferred {
-			return queue.Answer{}, notSent(err)
-		}
-		return queue.Answer{Verdict: queue.Refused}, nil
+		return queue.Answer{}, err
 	}
 	ctx, done, err := l.begin(ctx)
 	if err != nil {

@@ -39,13 +39,18 @@ func entries(t *testing.T) map[string]struct {
 
 	e := cardEntry()
 	all["sale by number"] = row{e, "0200 2=6216261000000000018 3=000000 4=000000001250 11=000007 14=3012 22=052 23=001 25=00" + here + " 60=2200004200060"}
-	e.Card = queue.Card{Track2: queue.NewSecret(secretTrack), PINBlock: queue.NewSecret(secretPIN), ICC: icc(t)}
+	e.Card = queue.Card{PAN: queue.NewSecret(testPAN), Track2: queue.NewSecret(secretTrack), PINBlock: queue.NewSecret(secretPIN), ICC: icc(t)}
 	e.EntryMode = "051"
-	all["sale by chip and PIN"] = row{e, "0200 3=000000 4=000000001250 11=000007 22=051 25=00 26=12 35=" + secretTrack + here +
+	all["sale by chip and PIN"] = row{e, "0200 2=6216261000000000018 3=000000 4=000000001250 11=000007 22=051 25=00 26=12 35=" + secretTrack + here +
 		" 52=0123456789ABCDEF 53=2600000000000000 55=" + chip + " 60=2200004200060"}
 	e.Kind, e.Reason, e.Card.PINBlock = queue.Reversal, queue.NoAnswer, queue.Secret{}
 	all["reversal of a sale"] = row{e, "0400 2=6216261000000000018 3=000000 4=000000001250 11=000007 22=051 25=00 39=98" + here +
 		" 55=9F3602000195050000000000" + "9F1E083132333435363738" + "9F10070306010A03A4A0" + "DF3101AA" + " 60=2200004200060"}
+
+	e = cardEntry()
+	e.Card, e.EntryMode = queue.Card{PAN: queue.NewSecret(testPAN), Track2: queue.NewSecret(secretTrack)}, "022"
+	all["sale by stripe"] = row{e, "0200 3=000000 4=000000001250 11=000007 22=022 25=00 35=" + secretTrack + here +
+		" 53=0600000000000000 60=2200004200060"}
 
 	q := entry(queue.Request, queue.Sale, queue.QR)
 	q.Card.PayCode = queue.NewSecret(secretCode)
@@ -121,29 +126,28 @@ func TestEveryAttemptIsTheSameMessage(t *testing.T) {
 
 // What has no message is not sent, and not asked for again and again.
 func TestWhatHasNoMessage(t *testing.T) {
-	report := entry(queue.Notice, queue.Report, 0)
 	bare := entry(queue.Advice, queue.Sale, queue.CardTender)
 	orphan := entry(queue.Request, queue.Void, queue.CardTender)
-	orphan.Deferred = true
 	unknown := entry(queue.Advice, queue.Refund, queue.CardTender)
 	unknown.Of.STAN = 3
-	for name, e := range map[string]queue.Entry{"report": report, "no card": bare, "void of nothing": orphan, "no reference": unknown} {
-		h := newScripted(t, nil)
-		a, err := h.send(h.link(nil), e)
-		require.NoError(t, err, name)
-		require.Equal(t, queue.Answer{Verdict: queue.Refused}, a, name)
-		require.Equal(t, 1, h.told(isolink.Unsendable), name)
-		require.Equal(t, 1, h.total(), name) // the sign-in
-	}
-	cash := entry(queue.Request, queue.Sale, queue.Cash)
-	codeless := entry(queue.Request, queue.Sale, queue.QR)
-	badPIN := cardEntry()
+	badPIN, late := cardEntry(), entry(queue.Reversal, queue.Refund, queue.CardTender)
 	badPIN.Card.PINBlock = queue.NewSecret("12")
-	for name, e := range map[string]queue.Entry{"cash asked for": cash, "no code": codeless, "bad PIN block": badPIN} {
+	late.Of = queue.Original{STAN: 3, RRN: "000000000777"}
+	for name, e := range map[string]queue.Entry{
+		"report":        entry(queue.Notice, queue.Report, 0),
+		"no card":       bare,
+		"no original":   orphan,
+		"no reference":  unknown,
+		"refund undone": late,
+		"cash asked":    entry(queue.Request, queue.Sale, queue.Cash),
+		"no code":       entry(queue.Request, queue.Sale, queue.QR),
+		"bad PIN block": badPIN,
+	} {
 		h := newScripted(t, nil)
 		_, err := h.send(h.link(nil), e)
-		require.ErrorIs(t, err, queue.ErrNotSent, name)
-		require.Equal(t, 1, h.total(), name)
+		require.ErrorIs(t, err, queue.ErrUnsendable, name)
+		require.Equal(t, 1, h.told(isolink.Unsendable), name)
+		require.Equal(t, 1, h.total(), name) // the sign-in
 	}
 }
 

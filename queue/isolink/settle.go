@@ -66,10 +66,10 @@ func balance(v codec.Verdict) queue.Balance {
 // content. Other verdicts are those of the host's code.
 //
 // Errors: as of SendTotals, and an entry that cannot be expressed, of which
-// nothing was sent (queue.ErrNotSent).
+// nothing was sent (queue.ErrUnsendable).
 func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
 	if e.Op == queue.Sale && e.Kind == queue.Request {
-		item, err := detail(e)
+		item, err := l.detail(e)
 		if err != nil {
 			return queue.Answer{}, notSent(err)
 		}
@@ -78,7 +78,7 @@ func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (qu
 	}
 	m, err := l.detailMessage(b, e)
 	if err != nil {
-		return queue.Answer{}, notSent(fmt.Errorf("detail of entry %d: %w", e.ID, err))
+		return queue.Answer{}, fmt.Errorf("detail of entry %d: %w", e.ID, err)
 	}
 	in, err := l.manage(ctx, func(context.Context) (*codec.Message, error) { return m, nil })
 	return l.coded(in, err)
@@ -105,15 +105,12 @@ func (l *Link) detailMessage(b queue.Batch, e queue.Entry) (*codec.Message, erro
 	return m, err
 }
 
-func detail(e queue.Entry) (d codec.Detail48, err error) {
+func (l *Link) detail(e queue.Entry) (d codec.Detail48, err error) {
 	pan := e.Card.PAN.Reveal()
-	if pan == "" {
-		pan = trackPAN(e.Card)
-	}
 	if pan == "" {
 		pan = "0" // a payment code, or a card whose number is forgotten
 	}
-	d = codec.Detail48{Foreign: foreign(e), STAN: int(e.STAN), Amount: e.Amount.Minor}
+	d = codec.Detail48{Foreign: l.Foreign(e), STAN: int(e.STAN), Amount: e.Amount.Minor}
 	d.PAN, err = codec.NewPAN(pan)
 	return d, err
 }

@@ -92,7 +92,7 @@ func (s *Server) read(x *exchange, form shape, partial bool) (*request, string) 
 	if x.has(49) {
 		r.Currency = x.text(49)
 	}
-	r.Foreign = foreignCard(x.text(63))
+	r.Foreign = foreignCard(x.text(63), x.pan())
 	if pan := x.pan(); pan != "" {
 		r.PAN = codec.MaskPAN(pan)
 	}
@@ -127,18 +127,14 @@ func (x *exchange) readOriginal(r *request, partial bool) (refusal string) {
 	return ""
 }
 
-// foreignCard says whether DE 63.1 names a card organisation from abroad. An
-// unknown one counts as inland.
-func foreignCard(de63 string) bool {
+// foreignCard says whether the card is from abroad: by the organisation that
+// DE 63.1 names, or by the card's number in a message without one.
+func foreignCard(de63, pan string) bool {
 	p, err := codec.ParsePrivate63(de63)
-	if err != nil {
-		return false
+	if err != nil || de63 == "" {
+		return codec.ForeignOrg(codec.Organisation(pan))
 	}
-	switch p.Code {
-	case codec.OrgVisa, codec.OrgMasterCard, codec.OrgMaestro, codec.OrgJCB, codec.OrgDiners, codec.OrgAmex, "AMX":
-		return true
-	}
-	return false
+	return codec.ForeignOrg(p.Code)
 }
 
 // pan is the card number, from DE 2 or from track 2.
