@@ -163,7 +163,7 @@ func (v *fileView) insert(t Transaction, k Kind, deferred bool, l laneRecord) (E
 		return Entry{}, err
 	}
 	if t.Time.IsZero() {
-		t.Time = v.now
+		t.Time = v.reading.Wall
 	}
 	t.Time = t.Time.Truncate(time.Millisecond)
 	t.Card = t.Card.withPAN()

@@ -205,5 +205,6 @@ type Entry struct {
 	// Changed is the device's wall clock at the newest change.
 	Changed time.Time
 
-	approvalSeen bool // an approval came, whatever became of the entry
+	approvalSeen bool   // an approval came, whatever became of the entry
+	first        moment // when the first attempt began
 }

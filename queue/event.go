@@ -28,18 +28,29 @@ const (
 	evHostBatch eventKind = 15 // the host books under another batch number
 	evProgress  eventKind = 16 // a settlement got so far
 	evSettled   eventKind = 17 // a batch was settled
+	evClock     eventKind = 21 // the device booted, or its wall clock jumped
+	evHeld      eventKind = 22 // an approval came that the device has to confirm
 )
 
-var eventNames = [...]string{"", "lane", "appended", "attempted", "answered", "unsent", "silent", "parked",
-	"cancelled", "taken offline", "resolved", "unparked", "STAN drawn", "batch closed", "moved", "host batch",
-	"settlement progress", "batch settled"}
+var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", evAttempted: "attempted",
+	evAnswered: "answered", evUnsent: "unsent", evSilent: "silent", evParked: "parked", evCancelled: "cancelled",
+	evOffline: "taken offline", evResolved: "resolved", evUnparked: "unparked", evSTAN: "STAN drawn",
+	evClosed: "batch closed", evMoved: "moved", evHostBatch: "host batch", evProgress: "settlement progress",
+	evSettled: "batch settled", evClock: "clock", evHeld: "held"}
 
-func (k eventKind) String() string { return name(eventNames[:], int(k)) }
+func (k eventKind) String() string {
+	if n, ok := eventNames[k]; ok {
+		return n
+	}
+	return fmt.Sprintf("unknown(%d)", byte(k))
+}
 
 // event is one change, with all that step needs to apply it.
 type event struct {
 	kind eventKind
-	at   time.Time // wall clock; it stamps, it never orders
+	// at is the wall clock; it stamps, it never orders. The newest evClock
+	// before an event tells the time since boot that belongs to it.
+	at time.Time
 
 	id       ID     // the entry
 	lane     uint32 // the lane's number
@@ -53,7 +64,9 @@ type event struct {
 	text     string // approval, why
 	who      string
 	progress []byte
-	flag     bool // evClosed: the host closed it (superseded)
+	boot     [16]byte      // evClock
+	offset   time.Duration // evClock: wall clock less time since boot
+	flag     bool          // evClosed: the host closed it (superseded)
 }
 
 func (ev event) encode() []byte {
@@ -70,7 +83,7 @@ func (ev event) encode() []byte {
 	case evAttempted:
 		w.Uint(uint64(ev.id))
 		w.Uint(uint64(ev.host))
-	case evAnswered:
+	case evAnswered, evHeld:
 		w.Uint(uint64(ev.id))
 		encodeAnswer(&w, ev.answer)
 	case evResolved:
@@ -110,6 +123,9 @@ func (ev event) encode() []byte {
 	case evSettled:
 		w.Uint(uint64(ev.lane))
 		w.Uint(uint64(ev.batch))
+	case evClock:
+		w.Bytes(ev.boot[:])
+		w.Int(ev.offset.Milliseconds())
 	}
 	return w.B
 }
@@ -126,7 +142,7 @@ func decodeEvent(b []byte) (event, error) {
 		ev.entry = decodeEntry(r)
 	case evAttempted:
 		ev.id, ev.host = ID(r.Uint()), uint32(r.Uint())
-	case evAnswered:
+	case evAnswered, evHeld:
 		ev.id, ev.answer = ID(r.Uint()), decodeAnswer(r)
 	case evResolved:
 		ev.id, ev.answer = ID(r.Uint()), decodeAnswer(r)
@@ -152,6 +168,9 @@ func decodeEvent(b []byte) (event, error) {
 		ev.progress = append([]byte(nil), r.Bytes()...)
 	case evSettled:
 		ev.lane, ev.batch = uint32(r.Uint()), uint32(r.Uint())
+	case evClock:
+		copy(ev.boot[:], r.Bytes())
+		ev.offset = time.Duration(r.Int()) * time.Millisecond
 	default:
 		return event{}, fmt.Errorf("%w: an event of kind %d", ErrDamaged, ev.kind)
 	}

@@ -17,10 +17,11 @@ type memory struct {
 	lanes   map[uint32]laneRecord
 	names   map[Lane]uint32
 	batches map[[2]uint32]batchRecord
+	time    clockRecord
 }
 
 func newMemory() *memory {
-	return &memory{map[ID]Entry{}, map[uint32]laneRecord{}, map[Lane]uint32{}, map[[2]uint32]batchRecord{}}
+	return &memory{map[ID]Entry{}, map[uint32]laneRecord{}, map[Lane]uint32{}, map[[2]uint32]batchRecord{}, clockRecord{}}
 }
 
 func found[K comparable, V any](m map[K]V, k K) (V, error) {
@@ -58,6 +59,13 @@ func (m *memory) putLane(l laneRecord) error {
 
 func (m *memory) putBatch(b batchRecord) error {
 	m.batches[[2]uint32{b.lane, b.n}] = b
+	return nil
+}
+
+func (m *memory) clock() (clockRecord, error) { return m.time, nil }
+
+func (m *memory) putClock(c clockRecord) error {
+	m.time = c
 	return nil
 }
 

@@ -17,6 +17,8 @@ type view interface {
 	putLane(laneRecord) error
 	batch(lane, n uint32) (batchRecord, error)
 	putBatch(batchRecord) error
+	clock() (clockRecord, error)
+	putClock(clockRecord) error
 }
 
 // step applies ev to v. It is a pure function of v and ev: no clock, no
@@ -50,6 +52,8 @@ func step(v view, ev event) error {
 		})
 	case evSettled:
 		return stepSettled(v, ev)
+	case evClock:
+		return stepClock(v, ev)
 	}
 	return stepEntry(v, ev)
 }
@@ -144,11 +148,15 @@ func stepEntry(v view, ev event) error {
 	was := e
 	switch ev.kind {
 	case evAttempted:
-		err = attempt(v, &e, ev.host)
+		err = attempt(v, &e, ev)
 	case evUnsent:
 		err = unsent(&e)
 	case evAnswered:
 		err = answer(v, &e, ev)
+	case evHeld:
+		if err = allow(e, e.State == InDoubt && e.Kind == Request && e.Reversal == 0, "there is no approval to hold"); err == nil {
+			e.approvalSeen, e.Answer = true, ev.answer
+		}
 	case evSilent:
 		err = allow(e, e.State == InDoubt, "there is no attempt under way")
 	case evParked:
@@ -192,7 +200,7 @@ func allow(e Entry, ok bool, why string) error {
 }
 
 // attempt binds the host's batch number, once, and counts the attempt (I2, I3).
-func attempt(v view, e *Entry, host uint32) error {
+func attempt(v view, e *Entry, ev event) error {
 	if err := allow(*e, e.State == Pending || e.State == InDoubt, "nothing is sent for it"); err != nil {
 		return err
 	}
@@ -200,15 +208,22 @@ func attempt(v view, e *Entry, host uint32) error {
 		return stateError(e.ID, e.State, "a request is never repeated")
 	}
 	if e.HostBatch == 0 && e.Attempts == 0 {
-		e.HostBatch = host
+		e.HostBatch = ev.host
 	}
-	e.State = InDoubt
-	e.Repeat = e.Attempts > 0
-	e.Attempts++
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return err
 	}
+	if e.Attempts == 0 {
+		c, err := v.clock()
+		if err != nil {
+			return err
+		}
+		e.first = c.moment(ev.at, l.hostTime)
+	}
+	e.State = InDoubt
+	e.Repeat = e.Attempts > 0
+	e.Attempts++
 	b, err := v.batch(l.number, e.Batch.N)
 	if err != nil || b.host != 0 {
 		return err
@@ -246,6 +261,9 @@ func answer(v view, e *Entry, ev event) error {
 		return err
 	}
 	l.contact = ev.at
+	if a.HostTime.After(l.hostTime) {
+		l.hostTime = a.HostTime
+	}
 	if err := v.putLane(l); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
+	"github.com/tallystick/tallystick/internal/clock"
 	"github.com/tallystick/tallystick/internal/journal"
 	"github.com/tallystick/tallystick/internal/record"
 )
@@ -27,7 +27,7 @@ const (
 	inLanes   journal.Bucket = 'l' // number → lane
 	inNames   journal.Bucket = 'L' // digest of lane → number
 	inBatches journal.Bucket = 'b' // lane, batch → batch
-	inCounts  journal.Bucket = 'i' // "entries", "lanes" → how many
+	inCounts  journal.Bucket = 'i' // "entries", "lanes" → how many; "clock" → clock
 )
 
 var buckets = []journal.Bucket{inEntries, inCards, inRefs, inSTANs, inMembers, inWork, inLanes, inNames, inBatches, inCounts}
@@ -36,7 +36,9 @@ var buckets = []journal.Bucket{inEntries, inCards, inRefs, inSTANs, inMembers, i
 // held in memory until flush writes it, with the events that led to it.
 type fileView struct {
 	tx       *journal.Tx
-	now      time.Time
+	reading  clock.Reading
+	stamped  bool
+	time     *clockRecord
 	entries  map[ID]*held
 	lanes    map[uint32]laneRecord
 	names    map[Lane]uint32
@@ -57,7 +59,7 @@ type held struct {
 
 func newFileView(tx *journal.Tx) *fileView {
 	return &fileView{
-		tx: tx, now: time.Now(),
+		tx: tx, reading: clock.Now(),
 		entries: map[ID]*held{}, lanes: map[uint32]laneRecord{}, names: map[Lane]uint32{},
 		batches: map[[2]uint32]batchRecord{}, cards: map[ID]Card{},
 	}
@@ -85,7 +87,10 @@ func (q *Queue) read(fn func(*fileView) error) error {
 
 // apply steps ev and keeps it for the log.
 func (v *fileView) apply(ev event) error {
-	ev.at = v.now
+	ev.at = v.reading.Wall
+	if err := v.stamp(); err != nil {
+		return err
+	}
 	if err := step(v, ev); err != nil {
 		return err
 	}
@@ -211,6 +216,22 @@ func (v *fileView) batch(lane, n uint32) (batchRecord, error) {
 func (v *fileView) putBatch(b batchRecord) error {
 	v.batches[[2]uint32{b.lane, b.n}] = b
 	v.changed = true
+	return nil
+}
+
+func (v *fileView) clock() (clockRecord, error) {
+	if v.time != nil {
+		return *v.time, nil
+	}
+	b, err := v.tx.Get(inCounts, []byte("clock"))
+	if err != nil || b == nil {
+		return clockRecord{}, err
+	}
+	return decodeClock(b)
+}
+
+func (v *fileView) putClock(c clockRecord) error {
+	v.time, v.changed = &c, true
 	return nil
 }
 
@@ -365,9 +386,9 @@ func (v *fileView) flush() error {
 	if err := v.flushLanes(); err != nil {
 		return err
 	}
-	now := v.now
+	reading, stamped := v.reading, v.stamped
 	*v = *newFileView(v.tx)
-	v.now = now
+	v.reading, v.stamped = reading, stamped
 	return nil
 }
 
@@ -393,6 +414,11 @@ func (v *fileView) flushLanes() error {
 	keys := slices.SortedFunc(maps.Keys(v.batches), func(a, b [2]uint32) int {
 		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
 	})
+	if v.time != nil {
+		if err := v.tx.Put(inCounts, []byte("clock"), v.time.encode()); err != nil {
+			return err
+		}
+	}
 	for _, k := range keys {
 		b := v.batches[k]
 		if err := v.tx.Put(inBatches, batchKey(k[0], k[1]), b.encode()); err != nil {

@@ -18,6 +18,7 @@ type laneRecord struct {
 	hostBatch uint32   // the number under which the host books now
 	tallies   []Tally
 	contact   time.Time // device time of the newest answer
+	hostTime  time.Time // the latest time that the host has shown
 }
 
 // Tally counts and sums entries that are alike.
@@ -125,6 +126,10 @@ func encodeEntry(w *record.Writer, e Entry) {
 	w.Uint(uint64(e.VoidedBy))
 	w.String(e.ParkedWhy)
 	w.Time(e.Changed)
+	w.Time(e.first.wall)
+	w.Uint(uint64(e.first.boot))
+	w.Int(e.first.since.Milliseconds())
+	w.Time(e.first.host)
 }
 
 func decodeEntry(r *record.Reader) Entry {
@@ -153,6 +158,7 @@ func decodeEntry(r *record.Reader) Entry {
 	e.Reversal, e.VoidedBy = ID(r.Uint()), ID(r.Uint())
 	e.ParkedWhy = r.String()
 	e.Changed = r.Time()
+	e.first = moment{wall: r.Time(), boot: uint32(r.Uint()), since: time.Duration(r.Int()) * time.Millisecond, host: r.Time()}
 	e.Repeat = e.Attempts > 0
 	return e
 }
@@ -191,6 +197,7 @@ func (l laneRecord) encode() []byte {
 	}
 	w.Uint(uint64(l.hostBatch))
 	w.Time(l.contact)
+	w.Time(l.hostTime)
 	w.Uint(uint64(len(l.tallies)))
 	for _, t := range l.tallies {
 		w.Byte(byte(t.State))
@@ -211,7 +218,7 @@ func decodeLane(b []byte) (laneRecord, error) {
 		l.closing = append(l.closing, uint32(r.Uint()))
 	}
 	l.hostBatch = uint32(r.Uint())
-	l.contact = r.Time()
+	l.contact, l.hostTime = r.Time(), r.Time()
 	for n := r.Uint(); n > 0 && r.Err() == nil; n-- {
 		l.tallies = append(l.tallies, Tally{State: State(r.Byte()), Op: Op(r.Byte()), Kind: Kind(r.Byte()), Tender: Tender(r.Byte()),
 			Currency: Currency(r.Uint()), Count: r.Int(), Sum: r.Int()})
@@ -234,6 +241,25 @@ func (l *laneRecord) tally(e Entry, by int64) {
 	if l.tallies[i].Count == 0 {
 		l.tallies = slices.Delete(l.tallies, i, i+1)
 	}
+}
+
+func (c clockRecord) encode() []byte {
+	var w record.Writer
+	w.Uint(uint64(c.boot))
+	w.Bytes(c.id[:])
+	w.Int(c.offset.Milliseconds())
+	return w.B
+}
+
+func decodeClock(b []byte) (clockRecord, error) {
+	r := record.NewReader(b)
+	c := clockRecord{boot: uint32(r.Uint())}
+	copy(c.id[:], r.Bytes())
+	c.offset = time.Duration(r.Int()) * time.Millisecond
+	if err := r.Done(); err != nil {
+		return clockRecord{}, fmt.Errorf("%w: clock: %w", ErrDamaged, err)
+	}
+	return c, nil
 }
 
 func (b batchRecord) encode() []byte {
