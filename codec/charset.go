@@ -150,11 +150,38 @@ func appendUTF8(dst []byte, e wire, b []byte) []byte {
 	return append(dst, out...)
 }
 
-// validChinese reports whether b is text in the charset e whose characters
-// lead back to the same bytes.
-func validChinese(e wire, b []byte) bool {
+// badChinese gives the index of the first byte of b that is not of a printable
+// character of the charset e, or -1. Good are only characters that lead back to
+// the same bytes.
+func badChinese(e wire, b []byte) int {
+	for i := 0; i < len(b); {
+		n := 1
+		if b[i] >= utf8.RuneSelf {
+			if n = charBytes(e, b[i:]); n == 0 {
+				return i
+			}
+		} else if b[i] < 0x20 || b[i] == 0x7F {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// charBytes is the number of bytes that the first character of b takes in the
+// charset e, 0 if there is no such character.
+func charBytes(e wire, b []byte) int {
+	for _, n := range [...]int{1, 2, 4} {
+		if n <= len(b) && oneChar(e, b[:n]) {
+			return n
+		}
+	}
+	return 0
+}
+
+func oneChar(e wire, b []byte) bool {
 	out, err := chinese(e).NewDecoder().Bytes(b)
-	if err != nil || bytes.ContainsRune(out, utf8.RuneError) {
+	if err != nil || utf8.RuneCount(out) != 1 || bytes.ContainsRune(out, utf8.RuneError) {
 		return false
 	}
 	back, err := chinese(e).NewEncoder().Bytes(out)

@@ -128,8 +128,7 @@ func paramText(tag int, b []byte) (string, bool) {
 	case ParamEnabled:
 		return string(appendHex(nil, b)), true
 	case ParamMerchant:
-		f := field{wire: wireGBK}
-		return strings.TrimRight(string(appendUTF8(nil, wireGBK, b)), " "), f.goodChinese(string(b))
+		return strings.TrimRight(string(appendUTF8(nil, wireGBK, b)), " "), badChinese(wireGBK, b) < 0
 	}
 	// A telephone number may be filled up with spaces.
 	return string(b), badChar(b, setDigit|setSpace) < 0

@@ -283,8 +283,8 @@ func (f *field) scanOther(b []byte, at int) (end int, err error) {
 		bad = badHex(c)
 	case wireGBK, wireGB18030:
 		if firstHigh(c) >= 0 {
-			if !f.goodChinese(string(c)) {
-				return 0, f.fail(from, ErrContent, "not text of the charset")
+			if bad = badChinese(f.wire, c); bad >= 0 {
+				return 0, f.fail(from+bad, ErrContent, "not text of the charset")
 			}
 			return end, nil
 		}
@@ -331,17 +331,6 @@ func (f *field) badEBCDIC(c []byte) int {
 		}
 	}
 	return -1
-}
-
-// goodChinese reports whether s is text of the field's charset without control
-// characters.
-func (f *field) goodChinese(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7F {
-			return false
-		}
-	}
-	return validChinese(f.wire, []byte(s))
 }
 
 // scanBCD checks n nibbles of content and their filler; at is the offset of c.

@@ -172,7 +172,7 @@ func (f *field) encodeText(dst []byte, v string) ([]byte, error) {
 		return dst, err
 	}
 	if chinese {
-		if !f.goodChinese(v) {
+		if badChinese(f.wire, []byte(v)) >= 0 {
 			return dst, f.fail(-1, ErrContent, "")
 		}
 	} else if i := badChar(v, f.allow); i >= 0 {

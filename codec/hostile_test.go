@@ -44,8 +44,8 @@ var hostile = []struct {
 	{"control character in a terminal", "0200 0000000000800000 41424344 45464709", 41, 17, ErrContent},
 	{"high byte in ASCII", "0200 0000000000008000 3135B6", 49, 12, ErrContent},
 	{"letter with umlaut in an an field", "0200 0000000002000000 30FC", 39, 11, ErrContent},
-	{"half a GBK character", "0200 0000000000000100 0003 B3C9B9", 56, 12, ErrContent},
-	{"control character beside GBK", "0200 0000000000000100 0003 B3C90A", 56, 12, ErrContent},
+	{"half a GBK character", "0200 0000000000000100 0003 B3C9B9", 56, 14, ErrContent},
+	{"control character beside GBK", "0200 0000000000000100 0003 B3C90A", 56, 14, ErrContent},
 	{"cut binary field", "0200 0000000000001000 00112233445566", 52, 17, ErrTruncated},
 }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxInput bounds what is read: far more than the dump of any message.
+const maxInput = 1 << 20
+
+// input gives the bytes from the arguments or, if there are none, from in.
+func input(args []string, in io.Reader, text bool) ([]byte, error) {
+	s := strings.Join(args, " ")
+	if len(args) == 0 {
+		b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+		if err != nil {
+			return nil, fmt.Errorf("reading the input: %w", err)
+		}
+		s = string(b)
+	}
+	if len(s) > maxInput {
+		return nil, errors.New("the input is larger than 1 MiB")
+	}
+	if text {
+		return []byte(strings.TrimRight(s, "\r\n")), nil
+	}
+	b, err := fromDump(s)
+	if err == nil && len(b) == 0 {
+		err = errors.New("the input is empty: give the message as hexadecimal digits")
+	}
+	return b, err
+}
+
+// fromDump reads hexadecimal digits, with or without spaces, "0x" and colons,
+// and the dumps of xxd, hexdump -C and Wireshark.
+func fromDump(s string) ([]byte, error) {
+	var digits []byte
+	number := 0
+	for line := range strings.Lines(s) {
+		number++
+		body, skipped := dumpBody(strings.TrimRight(line, "\r\n"))
+		for i := 0; i < len(body); i++ {
+			c := body[i]
+			switch {
+			case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
+				if c == '0' && i+1 < len(body) && body[i+1]|0x20 == 'x' {
+					i++
+					continue
+				}
+				digits = append(digits, c)
+			case strings.IndexByte(" \t:,-", c) >= 0:
+			default:
+				return nil, fmt.Errorf("line %d, column %d: not a hexadecimal digit", number, skipped+i+1)
+			}
+		}
+	}
+	if len(digits)%2 != 0 {
+		return nil, fmt.Errorf("an odd number of hexadecimal digits: %d", len(digits))
+	}
+	return hex.AppendDecode(nil, digits)
+}
+
+// dumpBody cuts off the offset in front of a line of a dump and the characters
+// behind it; skipped is what was cut off in front.
+func dumpBody(line string) (body string, skipped int) {
+	if at := strings.IndexByte(line, '|'); at >= 0 {
+		line = line[:at]
+	}
+	first, rest, ok := strings.Cut(line, " ")
+	offset := strings.TrimSuffix(first, ":")
+	if !ok || len(offset) < 4 || !isHex(offset) {
+		return line, 0
+	}
+	next := strings.Fields(rest)
+	if len(next) == 0 || offset == first && len(next[0]) != 2 {
+		return line, 0
+	}
+	skipped = len(first) + 1
+	gap := "   "
+	if offset != first {
+		gap = "  "
+	}
+	if at := strings.Index(strings.TrimLeft(rest, " "), gap); at >= 0 {
+		rest = rest[:len(rest)-len(strings.TrimLeft(rest, " "))+at]
+	}
+	return rest, skipped
+}
+
+func isHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
+}
+
+// parseKey reads a MAC key; nil if there is none.
+func parseKey(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	key, err := hex.DecodeString(s)
+	if err != nil || len(key) != 8 && len(key) != 16 {
+		return nil, errors.New("the MAC key needs 16 or 32 hexadecimal digits")
+	}
+	return key, nil
+}
