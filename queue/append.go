@@ -40,8 +40,15 @@ func (q *Queue) journal(ctx context.Context, t Transaction, k Kind, deferred boo
 	}
 	var e Entry
 	err := q.update(ctx, func(v *fileView) error {
+		var isNew bool
 		var err error
-		e, _, err = v.add(t, k, deferred)
+		if err = v.doubleTap(t, q.opts.DoubleTap); err != nil {
+			return err
+		}
+		if e, isNew, err = v.add(t, k, deferred); err != nil || !isNew || e.Op != Sale {
+			return err
+		}
+		v.warnings, err = v.check(q.opts.Limits, e)
 		return err
 	})
 	if err != nil {

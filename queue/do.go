@@ -22,11 +22,22 @@ import (
 // lane holds requests back (ErrHeldBack). The entry, if its ID is not 0, is then
 // Pending: TakeOffline it, Reverse it (nothing is sent), or Do it again.
 //
-// Other errors: *InvalidError, ErrConflict, ErrNotFound, ErrState, ErrNumbers,
+// Other errors: *InvalidError, *DoubleTapError, ErrConflict, ErrNotFound, ErrState, ErrNumbers,
 // ErrClosed, with nothing sent; ErrNotSynced, where the entry is in doubt if it
 // has an ID. A crash at any point leaves nothing, or the entry in doubt: the
 // lane's next send is then its reversal.
 func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error) {
+	return q.DoConfirm(ctx, up, t, nil)
+}
+
+// DoConfirm is Do for a device that can still refuse after the host has
+// approved, as a chip card can. On an approval confirm is called with the entry
+// as the host answered it; the approval is synced by then, and the entry in
+// doubt. When confirm returns nil the entry is accepted; on an error, a panic or
+// a crash before its end, the reversal goes out with the reason Fault, and
+// DoConfirm returns ErrInDoubt with confirm's error. confirm is not called for
+// any other answer, and must return when ctx is done.
+func (q *Queue) DoConfirm(ctx context.Context, up Uplink, t Transaction, confirm func(context.Context, Entry) error) (Entry, error) {
 	if t.Op != Sale && t.Op != Void {
 		return Entry{}, invalid("Op", "Do sends a Sale or a Void: use Append")
 	}
@@ -34,7 +45,7 @@ func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error)
 		return Entry{}, err
 	}
 	for {
-		e, again, err := q.doOnce(ctx, up, t)
+		e, again, err := q.doOnce(ctx, up, t, confirm)
 		if !again {
 			return e, err
 		}
@@ -43,7 +54,7 @@ func (q *Queue) Do(ctx context.Context, up Uplink, t Transaction) (Entry, error)
 
 // doOnce is Do, but for the case that another Do of the same ref is under
 // way: it then waits for that one's end and asks to be called again.
-func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction) (e Entry, again bool, err error) {
+func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm func(context.Context, Entry) error) (e Entry, again bool, err error) {
 	wake := q.changed.wait()
 	e, done, err := q.known(t)
 	if done && e.State == InDoubt && q.lines.claimed(t.Lane, e.ID) {
@@ -67,9 +78,49 @@ func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction) (e Entry, 
 	if err != nil || !ours {
 		return Entry{}, err == nil, err
 	}
-	e, err = q.finish(ctx, q.send(ctx, up, e))
+	s := q.send(ctx, up, e)
+	if confirm != nil && s.err == nil && s.answer.Verdict == Approved {
+		s = q.confirm(ctx, s, confirm)
+	}
+	e, err = q.finish(ctx, s)
 	return e, false, err
 }
+
+// confirm asks the device about an approval that is synced, but decides
+// nothing yet.
+func (q *Queue) confirm(ctx context.Context, s sent, confirm func(context.Context, Entry) error) (out sent) {
+	refused := func(err error) sent {
+		return sent{entry: s.entry, answer: s.answer, err: fmt.Errorf("%w: %w", errRefusedHere, err)}
+	}
+	out = refused(errors.New("confirm panicked"))
+	held := s.entry
+	err := q.update(context.WithoutCancel(ctx), func(v *fileView) error {
+		if err := v.apply(event{kind: evHeld, id: s.entry.ID, answer: s.answer}); err != nil {
+			return err
+		}
+		e, err := v.entry(s.entry.ID)
+		if err != nil {
+			return err
+		}
+		held, err = v.full(e)
+		return err
+	})
+	if err != nil {
+		return refused(err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			q.opts.Log.Error("confirm panicked", "entry", uint64(s.entry.ID))
+		}
+	}()
+	if err := confirm(ctx, held); err != nil {
+		return refused(err)
+	}
+	return s
+}
+
+// errRefusedHere marks an approval that the device could not complete.
+var errRefusedHere = errors.New("approved by the host, refused by the device")
 
 // known tells whether t's ref already stands for something that is not sent
 // again.
@@ -151,6 +202,9 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e E
 		if err := v.mayRequest(t.Lane, line); err != nil {
 			return err
 		}
+		if err := v.doubleTap(t, q.opts.DoubleTap); err != nil {
+			return err
+		}
 		var err error
 		if e, _, err = v.add(t, Request, false); err != nil {
 			return err
@@ -180,7 +234,8 @@ func notSentUnless(err error) error {
 		}
 	}
 	var inv *InvalidError
-	if errors.As(err, &inv) {
+	var tap *DoubleTapError
+	if errors.As(err, &inv) || errors.As(err, &tap) {
 		return err
 	}
 	return errors.Join(ErrNotSent, err)

@@ -148,6 +148,9 @@ type Transaction struct {
 	Card      Card
 	// Operator is the cashier's or courier's number, up to 16 bytes. Optional.
 	Operator string
+	// Again is the entry that a DoubleTapError named, when the app was asked
+	// and this is another payment.
+	Again ID
 	// Time is when the payment was taken; zero means now. It stamps, it never
 	// orders.
 	Time time.Time

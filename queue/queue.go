@@ -45,11 +45,43 @@ type Options struct {
 	// ReversalTries is after how many transmissions without an answer that
 	// decides a reversal is parked. Default 10.
 	ReversalTries int
+	// Limits bound what may be taken offline. Default: nothing is bounded.
+	Limits Limits
+	// DoubleTap is how long a card, or a payment code, that paid an amount on
+	// a lane is not taken for the same amount again without being asked for:
+	// see DoubleTapError. Default 0: never asked.
+	DoubleTap time.Duration
+	// DuplicateMemory is how long the host recognises a repeated advice.
+	// What was first attempted longer ago, or cannot be proven younger, is
+	// parked instead of sent again. Default 24 h.
+	DuplicateMemory time.Duration
+	// Lanes overrides DuplicateMemory and ReversalTries for single lanes.
+	Lanes map[Lane]LaneOptions
 	// Log gets what goes wrong in the background: never card data. Default:
 	// nothing is logged.
 	Log *slog.Logger
 
 	onOpen func(*bolt.DB) // the fault tests take hold of the file here
+}
+
+// LaneOptions are settings of one lane; a zero field leaves that of Options.
+type LaneOptions struct {
+	DuplicateMemory time.Duration
+	ReversalTries   int
+}
+
+func (o Options) memory(l Lane) time.Duration {
+	if d := o.Lanes[l].DuplicateMemory; d > 0 {
+		return d
+	}
+	return o.DuplicateMemory
+}
+
+func (o Options) tries(l Lane) int {
+	if n := o.Lanes[l].ReversalTries; n > 0 {
+		return n
+	}
+	return o.ReversalTries
 }
 
 func (o *Options) withDefaults() Options {
@@ -66,6 +98,7 @@ func (o *Options) withDefaults() Options {
 	set(&d.PrepareTimeout, 5*time.Second)
 	set(&d.RetryMin, 500*time.Millisecond)
 	set(&d.RetryMax, 60*time.Second)
+	set(&d.DuplicateMemory, 24*time.Hour)
 	d.RetryMax = max(d.RetryMax, d.RetryMin)
 	if d.ReversalTries <= 0 {
 		d.ReversalTries = 10
@@ -78,10 +111,11 @@ func (o *Options) withDefaults() Options {
 
 // Queue is the open journal of one device. It is safe for concurrent use.
 type Queue struct {
-	file    *journal.File
-	opts    Options
-	changed *signal
-	lines   *lines
+	file     *journal.File
+	opts     Options
+	changed  *signal
+	lines    *lines
+	watchers *watchers
 }
 
 // Open opens the journal at path, or makes one with mode 0600, and takes its
@@ -104,7 +138,7 @@ func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines()}, nil
+	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), watchers: newWatchers()}, nil
 }
 
 // Close ends the journal cleanly and gives its lock back. Commits under way

@@ -111,6 +111,9 @@ func (q *Queue) TakeOffline(ctx context.Context, id ID, approval string) (Entry,
 		if e, err = v.entry(id); err != nil {
 			return err
 		}
+		if v.warnings, err = v.check(q.opts.Limits, e); err != nil {
+			return err
+		}
 		out, err = v.full(e)
 		return err
 	})

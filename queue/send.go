@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // prepare readies the uplink within the time that a line may take.
@@ -108,7 +109,7 @@ func (q *Queue) record(v *fileView, s sent) error {
 		if s.answer.Verdict == Partial {
 			why = Fault
 		}
-	case errors.Is(s.err, ErrNotSent):
+	case errors.Is(s.err, ErrNotSent) && !errors.Is(s.err, errRefusedHere):
 		if err := v.apply(event{kind: evUnsent, id: id}); err != nil {
 			return err
 		}
@@ -117,7 +118,10 @@ func (q *Queue) record(v *fileView, s sent) error {
 		}
 		return v.apply(event{kind: evParked, id: id, text: s.err.Error()})
 	default:
-		if errors.Is(s.err, ErrBadMAC) {
+		switch {
+		case errors.Is(s.err, errRefusedHere):
+			why = Fault
+		case errors.Is(s.err, ErrBadMAC):
 			why = BadMAC
 		}
 		if err := v.apply(event{kind: evSilent, id: id, reason: why}); err != nil {
@@ -132,7 +136,16 @@ func (q *Queue) record(v *fileView, s sent) error {
 		_, err = v.reversalOf(e, why)
 		return err
 	}
-	if e.Kind == Reversal && e.State == InDoubt && e.Attempts >= q.opts.ReversalTries {
+	switch {
+	case e.State == Parked:
+		q.opts.Log.Error("entry parked: it needs a person", "entry", uint64(id), "why", e.ParkedWhy)
+	case e.State == Declined && e.Deferred && e.Op == Sale:
+		q.opts.Log.Error("a sale at the merchant's risk was declined: its amount is lost", "entry", uint64(id))
+	}
+	if e.Kind == Reversal && e.State == Accepted {
+		return v.presentAnew(e)
+	}
+	if e.Kind == Reversal && e.State == InDoubt && e.Attempts >= q.opts.tries(e.Lane) {
 		return v.apply(event{kind: evParked, id: id,
 			text: fmt.Sprintf("the reversal had no answer in %d transmissions", e.Attempts)})
 	}
@@ -168,7 +181,7 @@ func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, 
 			return nil
 		}
 		var err error
-		batch, err = v.begin(l, line, n, upTo, claim)
+		batch, err = v.begin(l, line, n, upTo, q.opts.memory(l), claim)
 		return err
 	})
 	if err != nil {
@@ -189,7 +202,7 @@ func (q *Queue) release(l Lane, before []sent) {
 	}
 }
 
-func (v *fileView) begin(name Lane, line Line, n int, upTo byte, claim func(ID) bool) ([]Entry, error) {
+func (v *fileView) begin(name Lane, line Line, n int, upTo byte, memory time.Duration, claim func(ID) bool) ([]Entry, error) {
 	if _, err := v.laneOf(name); errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -215,12 +228,22 @@ func (v *fileView) begin(name Lane, line Line, n int, upTo byte, claim func(ID) 
 			return nil, err
 		}
 		if e.Kind == Request && e.State == InDoubt {
-			r, err := v.reversalOf(e, Other)
+			why := Other
+			if e.approvalSeen {
+				why = Fault // the device died between the approval and its confirmation
+			}
+			r, err := v.reversalOf(e, why)
 			if err != nil {
 				return nil, err
 			}
 			claim(r.ID)
 			id = r.ID
+		}
+		if stale, err := v.park(e, l, memory); stale || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if e, err = v.attempt(id, line); err != nil {
 			return nil, err

@@ -48,6 +48,8 @@ type fileView struct {
 	ids      uint64 // entries in the journal, once asked for
 	newLanes uint64
 	changed  bool
+	changes  *[]change // where flush leaves what it changed, for those who watch
+	warnings []*LimitError
 }
 
 // held is an entry as the file has it and as it is to be.
@@ -67,15 +69,21 @@ func newFileView(tx *journal.Tx) *fileView {
 
 // update runs fn in a group commit; fn changes the view by apply.
 func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
+	var changes []change
+	var warnings []*LimitError
 	err := q.file.Update(ctx, func(tx *journal.Tx) error {
+		changes = nil
 		v := newFileView(tx)
+		v.changes = &changes
 		if err := fn(v); err != nil {
 			return err
 		}
+		warnings = v.warnings
 		return v.flush()
 	})
 	if err == nil {
 		q.changed.broadcast()
+		q.watchers.publish(changes, warnings)
 	}
 	return err
 }
@@ -100,6 +108,8 @@ func (v *fileView) apply(ev event) error {
 
 func be32(b []byte, n uint32) []byte { return binary.BigEndian.AppendUint32(b, n) }
 func be64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
+
+func be64Of(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
 
 func idKey(id ID) []byte { return be64(nil, uint64(id)) }
 
@@ -360,6 +370,11 @@ func (v *fileView) flush() error {
 	if !v.changed {
 		return nil
 	}
+	if v.changes != nil {
+		if err := v.collect(); err != nil {
+			return err
+		}
+	}
 	for _, body := range v.log {
 		if _, err := v.tx.Log(body); err != nil {
 			return err
@@ -386,9 +401,9 @@ func (v *fileView) flush() error {
 	if err := v.flushLanes(); err != nil {
 		return err
 	}
-	reading, stamped := v.reading, v.stamped
+	kept := *v
 	*v = *newFileView(v.tx)
-	v.reading, v.stamped = reading, stamped
+	v.reading, v.stamped, v.changes, v.warnings = kept.reading, kept.stamped, kept.changes, kept.warnings
 	return nil
 }
 

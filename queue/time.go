@@ -77,3 +77,21 @@ func (v *fileView) stamp() error {
 	v.log = append(v.log, ev.encode())
 	return nil
 }
+
+// park gives an advice up that would be repeated past the host's duplicate
+// memory: the host could book it a second time.
+func (v *fileView) park(e Entry, l laneRecord, memory time.Duration) (bool, error) {
+	if e.Kind != Advice || e.Attempts == 0 {
+		return false, nil
+	}
+	c, err := v.clock()
+	if err != nil {
+		return false, err
+	}
+	age, proven := e.first.age(c.moment(v.reading.Wall, l.hostTime))
+	if proven && age <= memory {
+		return false, nil
+	}
+	why := "first sent longer ago than the host recognises a repeat: ask the host before it is sent again"
+	return true, v.apply(event{kind: evParked, id: e.ID, text: why})
+}

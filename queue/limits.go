@@ -1,0 +1,179 @@
+package queue
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits bound what may be taken while the host does not know of it. A zero
+// field bounds nothing. They hold for offline sales: Append, and TakeOffline.
+type Limits struct {
+	// PerSale bounds one sale, by tender and currency, in minor units.
+	PerSale map[TenderCurrency]int64
+	// Count bounds how many entries wait, pending or in doubt.
+	Count int
+	// Sum bounds what the waiting sales of one currency add up to, in minor
+	// units.
+	Sum map[Currency]int64
+	// Age bounds how old the oldest waiting entry may be. What cannot be
+	// proven young counts as too old.
+	Age time.Duration
+	// Silence bounds the time since the lane's newest answer, once it had one.
+	Silence time.Duration
+}
+
+// TenderCurrency is a tender in a currency.
+type TenderCurrency struct {
+	Tender   Tender
+	Currency Currency
+}
+
+// LimitError is returned for a sale that a limit refuses; nothing of it was
+// kept. As an Event's Warning it tells how far the limit is used up.
+type LimitError struct {
+	Limit string // "per sale", "count", "sum", "age", "silence"
+	// Have is the figure with this sale, Max the limit: minor units, entries,
+	// or milliseconds.
+	Have, Max int64
+	Currency  Currency // of "per sale" and "sum"
+}
+
+func (e *LimitError) Error() string {
+	show := func(n int64) string {
+		switch e.Limit {
+		case "per sale", "sum":
+			return Money{n, e.Currency}.String()
+		case "age", "silence":
+			return (time.Duration(n) * time.Millisecond).String()
+		}
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("offline limit %q: %s of %s", e.Limit, show(e.Have), show(e.Max))
+}
+
+// check returns the error of the first limit that taking e, which is
+// journalled in this view already, passes; and those whose half or four fifths
+// it reaches.
+func (v *fileView) check(lim Limits, e Entry) (warn []*LimitError, err error) {
+	test := func(limit string, have, before, most int64, c Currency) {
+		l := &LimitError{limit, have, most, c}
+		switch {
+		case most <= 0:
+		case have > most:
+			if err == nil {
+				err = l
+			}
+		case crosses(before, have, most, 50), crosses(before, have, most, 80):
+			warn = append(warn, l)
+		}
+	}
+	test("per sale", e.Amount.Minor, e.Amount.Minor, lim.PerSale[TenderCurrency{e.Tender, e.Amount.Currency}], e.Amount.Currency)
+	count, sum, rerr := v.waiting(e.Amount.Currency)
+	if rerr != nil {
+		return nil, rerr
+	}
+	test("count", count, count-1, int64(lim.Count), 0)
+	test("sum", sum, sum-e.Amount.Minor, lim.Sum[e.Amount.Currency], e.Amount.Currency)
+	if lim.Age > 0 {
+		age, rerr := v.oldest()
+		if rerr != nil {
+			return nil, rerr
+		}
+		test("age", age.Milliseconds(), age.Milliseconds(), lim.Age.Milliseconds(), 0)
+	}
+	l, rerr := v.laneOf(e.Lane)
+	if rerr != nil {
+		return nil, rerr
+	}
+	if lim.Silence > 0 && !l.contact.IsZero() {
+		quiet := max(0, v.reading.Wall.Sub(l.contact)).Milliseconds()
+		test("silence", quiet, quiet, lim.Silence.Milliseconds(), 0)
+	}
+	return warn, err
+}
+
+// crosses tells whether a figure reaches so many percent of most by this step.
+func crosses(before, have, most, percent int64) bool {
+	mark := most / 100 * percent
+	if most < 100 {
+		mark = (most*percent + 99) / 100
+	}
+	return before < mark && have >= mark
+}
+
+// waiting counts what is pending or in doubt in all lanes, and adds up its
+// sales in one currency.
+func (v *fileView) waiting(c Currency) (count, sum int64, err error) {
+	lanes, err := v.allLanes()
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, l := range lanes {
+		for _, t := range l.tallies {
+			if t.State != Pending && t.State != InDoubt {
+				continue
+			}
+			count += t.Count
+			if t.Op == Sale && t.Kind != Reversal && t.Currency == c {
+				sum += t.Sum
+			}
+		}
+	}
+	return count, sum, nil
+}
+
+// allLanes returns every lane as this view has it.
+func (v *fileView) allLanes() (lanes []laneRecord, err error) {
+	n, err := v.count("lanes")
+	if err != nil {
+		return nil, err
+	}
+	for i := range uint32(n + v.newLanes) {
+		l, err := v.laneAt(i + 1)
+		if err != nil {
+			return nil, err
+		}
+		lanes = append(lanes, l)
+	}
+	return lanes, nil
+}
+
+// oldest is the age of the oldest entry that waits in the file, by the wall
+// clock at its journalling; a clock that went back since proves nothing and
+// counts as for ever.
+func (v *fileView) oldest() (time.Duration, error) {
+	first, err := v.oldestWaiting()
+	if err != nil || first == 0 {
+		return 0, err
+	}
+	e, err := v.entry(first)
+	if err != nil {
+		return 0, err
+	}
+	age := v.reading.Wall.Sub(e.Changed)
+	if age < -jump {
+		return 1<<63 - 1, nil
+	}
+	return max(age, 0), nil
+}
+
+// oldestWaiting is the lowest sequence in the work lists, 0 when they are
+// empty. It looks at the head of each run of one lane, class, batch and
+// demotion.
+func (v *fileView) oldestWaiting() (first ID, err error) {
+	from := []byte{}
+	for {
+		var head []byte
+		err := v.tx.Scan(inWork, nil, from, func(k, _ []byte) (bool, error) {
+			head = append([]byte(nil), k...)
+			return false, nil
+		})
+		if err != nil || len(head) != workKeySize {
+			return first, err
+		}
+		if id := ID(be64Of(head[10:])); first == 0 || id < first {
+			first = id
+		}
+		from = append(head[:10], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	}
+}

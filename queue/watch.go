@@ -1,0 +1,160 @@
+package queue
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Event is one change of an entry, as of a synced state.
+type Event struct {
+	// Entry as it is now, without its card.
+	Entry Entry
+	// From is the state before; 0 for an entry that is new, and for the first
+	// Event of an entry whose earlier ones were not fetched in time.
+	From State
+	// Missed says that so much changed before the last Event was fetched that
+	// changes of other entries were left out: Status and All have them. Entry
+	// is empty then.
+	Missed bool
+	// Warning is set, with an empty Entry, when what is held reaches half or
+	// four fifths of one of the Limits.
+	Warning *LimitError
+}
+
+// watchers is who looks on. Changes are handed over after their commit.
+type watchers struct {
+	mu  sync.Mutex
+	all map[*watcher]bool
+}
+
+// maxWatched bounds how many changed entries wait for one watcher.
+const maxWatched = 4096
+
+type watcher struct {
+	wake    chan struct{}
+	order   []ID
+	changes map[ID]Event
+	seen    map[ID]uint64 // the event that a waiting change stems from
+	warn    []*LimitError
+	missed  bool
+}
+
+func newWatchers() *watchers { return &watchers{all: map[*watcher]bool{}} }
+
+// change is an entry's way through one commit.
+type change struct {
+	entry Entry
+	from  State
+	at    uint64 // number of the commit's last event: orders changes of one entry
+}
+
+func (s *watchers) publish(changes []change, warnings []*LimitError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		for _, c := range changes {
+			w.add(c)
+		}
+		w.warn = append(w.warn, warnings...)
+		if len(w.warn) > maxWatched {
+			w.warn = w.warn[len(w.warn)-maxWatched:]
+		}
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// add keeps the newest state of each entry and the oldest From.
+func (w *watcher) add(c change) {
+	old, waits := w.changes[c.entry.ID]
+	switch {
+	case !waits && len(w.order) >= maxWatched:
+		w.missed = true
+		return
+	case !waits:
+		w.order = append(w.order, c.entry.ID)
+		old.From = c.from
+	case c.at < w.seen[c.entry.ID]:
+		return
+	}
+	old.Entry = c.entry
+	w.changes[c.entry.ID] = old
+	w.seen[c.entry.ID] = c.at
+}
+
+func (s *watchers) take(w *watcher) (out []Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range w.order {
+		out = append(out, w.changes[id])
+	}
+	for _, l := range w.warn {
+		out = append(out, Event{Warning: l})
+	}
+	if w.missed {
+		out = append(out, Event{Missed: true})
+	}
+	w.order, w.missed, w.warn = nil, false, nil
+	clear(w.changes)
+	clear(w.seen)
+	return out
+}
+
+// Watch yields the changes of entries from the moment that the iteration
+// begins until ctx is done or the journal is closed. It never holds up a
+// commit: a loop body that is slower than the changes gets each entry's newest
+// state, and where more than 4096 entries wait, an Event that says so. The body
+// may call any method of q.
+func (q *Queue) Watch(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		w := &watcher{wake: make(chan struct{}, 1), changes: map[ID]Event{}, seen: map[ID]uint64{}}
+		q.watchers.mu.Lock()
+		q.watchers.all[w] = true
+		q.watchers.mu.Unlock()
+		defer func() {
+			q.watchers.mu.Lock()
+			delete(q.watchers.all, w)
+			q.watchers.mu.Unlock()
+		}()
+		for {
+			for _, ev := range q.watchers.take(w) {
+				if !yield(ev) {
+					return
+				}
+			}
+			select {
+			case <-w.wake:
+			case <-ctx.Done():
+				return
+			case <-q.changed.closed:
+				return
+			}
+		}
+	}
+}
+
+// changes returns what this view has put, for those who watch.
+func (v *fileView) collect() error {
+	last, err := v.tx.LastEvent()
+	if err != nil {
+		return err
+	}
+	last += uint64(len(v.log))
+	for _, id := range slices.Sorted(maps.Keys(v.entries)) {
+		h := v.entries[id]
+		if !h.put {
+			continue
+		}
+		c := change{entry: h.cur, at: last}
+		if h.old != nil {
+			c.from = h.old.State
+		}
+		*v.changes = append(*v.changes, c)
+	}
+	return nil
+}
