@@ -33,7 +33,7 @@ func entries(t *testing.T) map[string]struct {
 		wire  string
 	}
 	of := queue.Original{ID: 3, STAN: 3, HostBatch: 42, RRN: "000000000777", AuthCode: "A1",
-		Time: time.Date(2026, 3, 3, 4, 0, 0, 0, time.UTC)}
+		Time: time.Date(2026, 3, 2, 20, 0, 0, 0, time.UTC)}
 	const here = " 41=10000001 42=898100000000001 49=156"
 	all := map[string]row{}
 
@@ -106,6 +106,7 @@ func TestEveryAttemptIsTheSameMessage(t *testing.T) {
 	zone := time.Local
 	t.Cleanup(func() { time.Local = zone })
 	for name, x := range entries(t) {
+		time.Local = zone
 		h := newScripted(t, nil)
 		_, err := h.send(h.link(nil), x.entry)
 		require.NoError(t, err, name)
