@@ -154,10 +154,11 @@ func appendUTF8(dst []byte, e wire, b []byte) []byte {
 // character of the charset e, or -1. Good are only characters that lead back to
 // the same bytes.
 func badChinese(e wire, b []byte) int {
+	c := charReader{chinese(e).NewDecoder(), chinese(e).NewEncoder()}
 	for i := 0; i < len(b); {
 		n := 1
 		if b[i] >= utf8.RuneSelf {
-			if n = charBytes(e, b[i:]); n == 0 {
+			if n = c.size(b[i:]); n == 0 {
 				return i
 			}
 		} else if b[i] < 0x20 || b[i] == 0x7F {
@@ -168,24 +169,36 @@ func badChinese(e wire, b []byte) int {
 	return -1
 }
 
-// charBytes is the number of bytes that the first character of b takes in the
-// charset e, 0 if there is no such character.
-func charBytes(e wire, b []byte) int {
+// charReader looks at one character of a charset at a time.
+type charReader struct {
+	decoder *encoding.Decoder
+	encoder *encoding.Encoder
+}
+
+// size is the number of bytes that the first character of b takes, 0 if there
+// is no such character.
+func (c charReader) size(b []byte) int {
 	for _, n := range [...]int{1, 2, 4} {
-		if n <= len(b) && oneChar(e, b[:n]) {
+		if n <= len(b) && c.isOne(b[:n]) {
 			return n
 		}
 	}
 	return 0
 }
 
-func oneChar(e wire, b []byte) bool {
-	out, err := chinese(e).NewDecoder().Bytes(b)
-	if err != nil || utf8.RuneCount(out) != 1 || bytes.ContainsRune(out, utf8.RuneError) {
+// isOne reports whether b is one character, and the one way to write it.
+func (c charReader) isOne(b []byte) bool {
+	var text, back [8]byte
+	n, read, err := c.decoder.Transform(text[:], b, true)
+	if err != nil || read != len(b) {
 		return false
 	}
-	back, err := chinese(e).NewEncoder().Bytes(out)
-	return err == nil && bytes.Equal(back, b)
+	r, size := utf8.DecodeRune(text[:n])
+	if r == utf8.RuneError || size != n {
+		return false
+	}
+	n, _, err = c.encoder.Transform(back[:], text[:n], true)
+	return err == nil && bytes.Equal(back[:n], b)
 }
 
 // page is an EBCDIC code page, narrowed to what ISO 8583 uses: the printable

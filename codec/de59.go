@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Tags of DE 59 of UnionPay.
@@ -62,6 +63,9 @@ func ParsePrivate59(s string) (Private59, error) {
 		value, rest := cutWidth(s[5:], n)
 		if width(value) != n {
 			return fail(ErrTruncated)
+		}
+		if !utf8.ValidString(value) {
+			return fail(ErrContent)
 		}
 		if _, twice := list.Get(s[:2]); twice {
 			return fail(ErrStructure)

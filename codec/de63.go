@@ -29,11 +29,14 @@ type Private63 struct {
 
 // ParsePrivate63 takes the content of DE 63, as Text gives it, apart.
 func ParsePrivate63(s string) (p Private63, err error) {
+	if !utf8.ValidString(s) {
+		return p, &FieldError{DE: 63, Offset: -1, Err: ErrContent, Detail: "not UTF-8"}
+	}
 	for i, to := range []*string{&p.Code, &p.Issuer, &p.UnionPay, &p.Acquirer} {
 		*to, s = cutWidth(s, widths63[i])
-	}
-	if s != "" {
-		return Private63{}, &FieldError{DE: 63, Offset: -1, Err: ErrStructure, Detail: "a text is too long or ends inside a character"}
+		if s != "" && (width(*to) < widths63[i] || i == len(widths63)-1) {
+			return Private63{}, &FieldError{DE: 63, Offset: -1, Part: parts63[i], Err: ErrStructure, Detail: "too long, or ends inside a character"}
+		}
 	}
 	return p, nil
 }

@@ -23,7 +23,11 @@ func (k WrappedKey) Present() bool { return len(k.Cipher) > 0 }
 //	60 bytes  as 40, then track key 16, check 4
 //
 // In the last two a MAC key of single length is followed by 8 zero bytes.
-type WorkingKeys struct{ PIN, MAC, Track WrappedKey }
+type WorkingKeys struct {
+	PIN, MAC, Track WrappedKey
+
+	Compact bool // a PIN key of 16 bytes and a MAC key of 8 take the 32-byte layout
+}
 
 // layouts62 gives the sizes of the key slots for each length of DE 62.
 var layouts62 = map[int][]int{24: {8, 8}, 32: {16, 8}, 40: {16, 16}, 60: {16, 16, 16}}
@@ -35,7 +39,7 @@ func ParseWorkingKeys(b []byte) (WorkingKeys, error) {
 	if !ok {
 		return WorkingKeys{}, &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout, Detail: count(len(b), "byte")}
 	}
-	var k WorkingKeys
+	k := WorkingKeys{Compact: len(b) == 32}
 	for i, to := range []*WrappedKey{&k.PIN, &k.MAC, &k.Track}[:len(slots)] {
 		n := slots[i]
 		slot := b[:n]
@@ -68,14 +72,16 @@ func SplitKeys(b []byte, sizes ...int) ([]WrappedKey, error) {
 }
 
 // Append appends the bytes of DE 62 to dst. The layout follows from the sizes
-// of the keys; a PIN key of 16 bytes takes the 40-byte layout, with a track key
-// the 60-byte one.
+// of the keys: a PIN key of 16 bytes takes the 40-byte layout unless Compact is
+// set, with a track key the 60-byte one.
 func (k WorkingKeys) Append(dst []byte) ([]byte, error) {
 	bad := &FieldError{DE: 62, Offset: -1, Err: ErrKeyLayout}
 	size := len(k.PIN.Cipher)
 	mac := len(k.MAC.Cipher)
 	switch {
-	case size == 8 && mac == 8 && !k.Track.Present():
+	case size == 8 && mac == 8 && !k.Track.Present() && !k.Compact:
+	case k.Compact && (size != 16 || mac != 8 || k.Track.Present()):
+		return dst, bad
 	case size == 16 && (mac == 8 || mac == 16) && (!k.Track.Present() || len(k.Track.Cipher) == 16):
 	default:
 		return dst, bad
@@ -85,8 +91,8 @@ func (k WorkingKeys) Append(dst []byte) ([]byte, error) {
 			continue
 		}
 		dst = append(dst, w.Cipher...)
-		for range size - len(w.Cipher) {
-			dst = append(dst, 0)
+		if !k.Compact {
+			dst = append(dst, make([]byte, size-len(w.Cipher))...)
 		}
 		dst = append(dst, w.Check[:]...)
 	}

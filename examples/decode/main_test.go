@@ -29,7 +29,7 @@ func TestTable(t *testing.T) {
 		require.Contains(t, out, s)
 	}
 	require.NotContains(t, out, "6211111")
-	status, out, _ = decode(t, qrSale, "-mak", "DAB36167E6DFB5EE")
+	status, _, _ = decode(t, qrSale, "-mak", "DAB36167E6DFB5EE")
 	require.Equal(t, statusFine, status, "the last bit of a DES key's byte is parity")
 	status, out, _ = decode(t, qrSale, "-mak", "DAB36167E6DFB5ED")
 	require.Equal(t, statusWrong, status)
