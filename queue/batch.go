@@ -71,14 +71,10 @@ func (q *Queue) CloseBatch(ctx context.Context, lane Lane) (BatchID, error) {
 // return is returned; ErrClosed when the journal was closed while waiting.
 func (q *Queue) WithLane(ctx context.Context, lane Lane, up Uplink, fn func() error) error {
 	size := window(up)
-	taken := 0
-	defer func() { q.lines.done(lane, taken) }()
-	for taken < size {
-		if err := q.lines.acquire(ctx, lane, size, true, q.changed.closed); err != nil {
-			return err
-		}
-		taken++
+	if err := q.lines.acquireAll(ctx, lane, size, q.changed.closed); err != nil {
+		return err
 	}
+	defer q.lines.doneAll(lane, size)
 	return fn()
 }
 

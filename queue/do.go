@@ -9,7 +9,8 @@ import (
 // Do journals the request t, a Sale or a Void, sends it at once and waits for
 // its answer. One commit precedes the first byte; the outcome is synced before
 // Do returns it (I1, I2). A nil error means that the entry is Accepted or
-// Declined.
+// Declined; for a Ref that the journal had already, it may be Reversed, Parked
+// or Cancelled, or an Advice since TakeOffline: read its State.
 //
 // Do with a Ref that the journal has goes on from where that entry stands: a
 // final one is returned, one that was proven unsent is sent, one in doubt is
@@ -58,7 +59,7 @@ func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm fu
 	wake := q.changed.wait()
 	e, done, err := q.known(t)
 	if done && e.State == InDoubt && q.lines.claimed(t.Lane, e.ID) {
-		return e, q.pause(ctx, wake, 0) == nil, err
+		return e, q.pause(ctx, wake) == nil, err
 	}
 	if done || err != nil {
 		return e, false, err

@@ -16,8 +16,8 @@ import (
 // each. An attempt is synced before its first byte (I2). What was answered is
 // recorded with the next attempt, in one commit; after a crash between the two
 // the entry is sent again, which the host recognises. A failure is followed by
-// a pause (Options.RetryMin, RetryMax); no number of failures ends Forward or
-// drops an entry (I8).
+// a pause (Options.RetryMin, RetryMax), which an entry journalled meanwhile ends;
+// no number of failures ends Forward or drops an entry (I8).
 func (q *Queue) Forward(ctx context.Context, l Lane, up Uplink) error {
 	return q.forward(ctx, l, up, false)
 }
@@ -41,7 +41,7 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			if drain && !waiting {
 				return nil
 			}
-			if err := q.pause(ctx, wake, 0); err != nil {
+			if err := q.pause(ctx, wake); err != nil {
 				return err
 			}
 			continue
@@ -60,15 +60,61 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			failures = 0
 			continue
 		}
+		newest, err := q.newest()
+		if err != nil {
+			return err
+		}
 		wait := min(q.opts.RetryMin<<min(failures, 30), q.opts.RetryMax)
 		if wait <= 0 {
 			wait = q.opts.RetryMax
 		}
 		failures++
-		if err := q.pause(ctx, nil, jitter(wait)); err != nil {
+		if err := q.rest(ctx, l, newest, jitter(wait)); err != nil {
 			return err
 		}
 	}
+}
+
+// rest pauses after a failure, until an entry newer than newest can be sent:
+// a payment just taken does not wait for an older one's trouble.
+func (q *Queue) rest(ctx context.Context, l Lane, newest ID, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		wake := q.changed.wait()
+		fresh := false
+		err := q.read(func(v *fileView) error {
+			rec, err := v.laneOf(l)
+			if err != nil {
+				return ignoreNotFound(err)
+			}
+			ids, err := v.work(rec, 1, classNotice, func(id ID) bool { return id <= newest || q.lines.claimed(l, id) })
+			fresh = len(ids) > 0
+			return err
+		})
+		if err != nil || fresh {
+			return err
+		}
+		select {
+		case <-wake:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-q.changed.closed:
+			return ErrClosed
+		}
+	}
+}
+
+// newest is the sequence of the newest entry.
+func (q *Queue) newest() (id ID, err error) {
+	err = q.read(func(v *fileView) error {
+		n, err := v.count("entries")
+		id = ID(n)
+		return err
+	})
+	return id, err
 }
 
 // due tells whether the lane has an entry to send that nobody works on, and
@@ -89,23 +135,16 @@ func (q *Queue) due(l Lane) (ready, waiting bool, err error) {
 	return ready, waiting, err
 }
 
-// pause waits for wake, for a time, for ctx or for Close.
-func (q *Queue) pause(ctx context.Context, wake <-chan struct{}, d time.Duration) error {
-	var timer <-chan time.Time
-	if wake == nil {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		timer = t.C
-	}
+// pause waits for wake, for ctx or for Close.
+func (q *Queue) pause(ctx context.Context, wake <-chan struct{}) error {
 	select {
 	case <-wake:
-	case <-timer:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-q.changed.closed:
 		return ErrClosed
 	}
-	return nil
 }
 
 // run sends for as long as there is work, all goes well and no Do waits for

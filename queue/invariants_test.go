@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -253,6 +254,35 @@ func TestI8NothingIsDropped(t *testing.T) {
 		states[e.Ref] = e.State
 	}
 	require.Equal(t, map[string]State{"poison": InDoubt, "a": Accepted, "b": Accepted, "c": Accepted}, states)
+}
+
+// A payment just taken does not wait for the pause that an older one's failure
+// began. The pause is an hour of the bubble's time, in which none passes.
+func TestNewEntryEndsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openNew(t, Options{RetryMin: time.Hour, RetryMax: time.Hour})
+		defer q.Close()
+		ctx, cancel := context.WithCancel(bg)
+		defer cancel()
+		failed, delivered := make(chan struct{}, 99), make(chan time.Time, 1)
+		go q.Forward(ctx, cardLane, uplink{send: func(ctx context.Context, e Entry) (Answer, error) {
+			if e.Ref == "poison" {
+				failed <- struct{}{}
+				return silent(ctx, e)
+			}
+			delivered <- time.Now()
+			return approve(ctx, e)
+		}})
+		_, err := q.Append(bg, offlineSale("poison"))
+		require.NoError(t, err)
+		for range 6 {
+			<-failed
+		}
+		taken := time.Now()
+		_, err = q.Append(bg, offlineSale("new"))
+		require.NoError(t, err)
+		require.Equal(t, taken, <-delivered)
+	})
 }
 
 // I8: a reversal without an answer is parked after its tries, loudly and with

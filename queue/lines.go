@@ -46,6 +46,7 @@ type line struct {
 	urgent []chan struct{} // waiting Do calls, first come first served
 	plain  []chan struct{} // waiting forwarders
 	flying map[ID]bool
+	sole   chan struct{} // held by the one who wants all of the lane's sends
 }
 
 func newLines() *lines { return &lines{lanes: map[Lane]*line{}} }
@@ -53,7 +54,7 @@ func newLines() *lines { return &lines{lanes: map[Lane]*line{}} }
 func (s *lines) of(l Lane) *line {
 	ln := s.lanes[l]
 	if ln == nil {
-		ln = &line{window: 1, flying: map[ID]bool{}}
+		ln = &line{window: 1, flying: map[ID]bool{}, sole: make(chan struct{}, 1)}
 		s.lanes[l] = ln
 	}
 	return ln
@@ -101,6 +102,36 @@ func drop(queue *[]chan struct{}, turn chan struct{}) bool {
 		}
 	}
 	return false
+}
+
+// acquireAll takes all of the lane's sends, once what is under way has ended.
+// Its error is that of acquire, with nothing taken.
+func (s *lines) acquireAll(ctx context.Context, l Lane, window int, closed <-chan struct{}) error {
+	s.mu.Lock()
+	sole := s.of(l).sole
+	s.mu.Unlock()
+	select {
+	case sole <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-closed:
+		return ErrClosed
+	}
+	for n := range window {
+		if err := s.acquire(ctx, l, window, true, closed); err != nil {
+			s.done(l, n)
+			<-sole
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *lines) doneAll(l Lane, window int) {
+	s.done(l, window)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	<-s.of(l).sole
 }
 
 // more takes up to n further sends that are free at once and that no Do waits
