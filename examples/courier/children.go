@@ -25,6 +25,7 @@ type child struct {
 // start starts self again as the named program.
 func start(self, name string, args ...string) (*child, error) {
 	cmd := exec.Command(self, append([]string{name}, args...)...)
+	cmd.SysProcAttr = alone()
 	errs := &lastLines{}
 	cmd.Stderr = errs
 	in, err := cmd.StdinPipe()

@@ -119,8 +119,7 @@ func (d *day) startAcquirer(ctx context.Context) error {
 	select {
 	case line, more := <-c.lines:
 		if !more {
-			d.acquirer = nil
-			return d.ended(c)
+			return d.acquirerEnded()
 		}
 		d.address = strings.TrimPrefix(line, "listening ")
 		d.show.Listening(d.address)
@@ -128,6 +127,12 @@ func (d *day) startAcquirer(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (d *day) acquirerEnded() error {
+	dead := d.acquirer
+	d.acquirer = nil
+	return d.ended(dead)
 }
 
 // Times of the handset in this example: short, so that a day fits a minute.

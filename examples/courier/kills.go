@@ -99,6 +99,10 @@ func (d *day) listen(ctx context.Context, mine func(handset.Line) bool) (answer 
 			return answer, got, ctx.Err()
 		case <-silence.C:
 			return answer, got, fmt.Errorf(d.words.silent, d.handset.name)
+		case _, more := <-d.acquirer.lines:
+			if !more {
+				return answer, got, d.acquirerEnded()
+			}
 		case <-d.kills.sudden:
 			d.kills.sudden = nil
 			killed = true

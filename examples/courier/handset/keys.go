@@ -2,6 +2,7 @@ package handset
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,9 +13,6 @@ import (
 
 	"github.com/tallystick/tallystick/queue"
 )
-
-// keyName names the one key that the file holds.
-const keyName = "k1"
 
 // KeyPath is where the key of a journal stands.
 func KeyPath(journal string) string { return journal + ".key" }
@@ -50,7 +48,8 @@ func readKey(path string) (queue.Keys, error) {
 		return nil, problem(nil, "%s is not a key file; put the one of the journal %s back",
 			"%s 不是密钥文件；请放回日志 %s 的密钥文件", KeyPath(path), path)
 	}
-	return fileKey{func() []byte { return key }}, nil
+	digest := sha256.Sum256(key)
+	return fileKey{hex.EncodeToString(digest[:8]), func() []byte { return key }}, nil
 }
 
 // makeKey puts a new key on the disk whole, or nothing, and never in place of
@@ -86,14 +85,18 @@ func syncDir(path string) error {
 	return d.Close()
 }
 
-// fileKey is a queue.Keys of one key. The key sits behind a closure, where no
-// format verb shows it.
-type fileKey struct{ key func() []byte }
+// fileKey is a queue.Keys of one key. Its name is a digest of it, so that the
+// key of another journal is told from a damaged journal. The key itself sits
+// behind a closure, where no format verb shows it.
+type fileKey struct {
+	name string
+	key  func() []byte
+}
 
-func (fileKey) Current() (string, error) { return keyName, nil }
+func (k fileKey) Current() (string, error) { return k.name, nil }
 
 func (k fileKey) Key(name string) ([]byte, error) {
-	if name != keyName {
+	if name != k.name {
 		return nil, fmt.Errorf("the key file has no key %q", name)
 	}
 	return k.key(), nil

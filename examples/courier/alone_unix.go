@@ -1,0 +1,9 @@
+//go:build unix
+
+package main
+
+import "syscall"
+
+// alone keeps a Ctrl-C that is meant for the day from its children: the day ends
+// them itself.
+func alone() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
