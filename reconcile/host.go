@@ -24,3 +24,17 @@ type Host interface {
 	// host has something else; the host has closed the batch either way.
 	EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error)
 }
+
+// Foreigner is optional on a Host: Foreign tells whether the host counts an
+// entry among foreign cards. Without it all cards are inland.
+type Foreigner interface {
+	Foreign(e queue.Entry) bool
+}
+
+// group tells which of the two groups of totals e is in.
+func group(h any) func(queue.Entry) bool {
+	if f, ok := h.(Foreigner); ok {
+		return f.Foreign
+	}
+	return func(queue.Entry) bool { return false }
+}

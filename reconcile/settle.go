@@ -151,7 +151,7 @@ func (s *settlement) next(ctx context.Context) error {
 	switch s.progress.stage {
 	case begun:
 		var err error
-		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id); err != nil {
+		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id, group(s.host)); err != nil {
 			return err
 		}
 		return s.save(ctx, totalling)
@@ -177,17 +177,23 @@ func (s *settlement) sendTotals(ctx context.Context) error {
 	return s.save(ctx, uploading)
 }
 
-// upload sends the details one by one, each marked before the next goes out.
+// upload sends the details of the groups that differ one by one, each marked
+// before the next goes out.
 func (s *settlement) upload(ctx context.Context) error {
 	cash, err := ofCash(ctx, s.q, s.id)
 	if err != nil {
 		return err
 	}
+	foreign := group(s.host)
 	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
 		if err != nil {
 			return err
 		}
-		if !counts(e, cash) {
+		said := s.progress.inland
+		if foreign(e) {
+			said = s.progress.foreign
+		}
+		if !counts(e, cash) || said == queue.Balanced {
 			continue
 		}
 		a, err := s.host.SendDetail(ctx, s.batch, e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -277,4 +278,109 @@ func reopenCopy(t *testing.T, q *queue.Queue) *queue.Queue {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = after.Close() })
 	return after
+}
+
+// foreigners counts a card by its first digit, as the host does.
+type foreigners struct {
+	*ledgerHost
+	foreign []int64
+}
+
+func (foreigners) Foreign(e queue.Entry) bool { return e.MaskedPAN[0] != '6' }
+
+func (h *foreigners) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
+	if h.Foreign(e) {
+		h.foreign = append(h.foreign, e.Amount.Minor)
+		return queue.Answer{Verdict: queue.Approved, Code: "00"}, nil
+	}
+	return h.ledgerHost.Send(ctx, e)
+}
+
+func (h *foreigners) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (in, out queue.Balance, err error) {
+	in, _, err = h.ledgerHost.SendTotals(ctx, b, t)
+	if t.Foreign != (queue.Sums{DebitCount: len(h.foreign), Debit: h.foreign[0]}) {
+		return in, queue.NotBalanced, err
+	}
+	return in, queue.Balanced, err
+}
+
+// Foreign cards are added up apart, and only the group that differs is
+// uploaded.
+func TestForeignCardsAreApart(t *testing.T) {
+	q, h := open(t), &foreigners{ledgerHost: newHost()}
+	for i, pan := range []string{"6221558812340000", "4111111111111111", "6216261000000000018"} {
+		s := sale(fmt.Sprint(i), 100)
+		s.Card.PAN = queue.NewSecret(pan)
+		_, err := q.Append(bg, s)
+		require.NoError(t, err)
+	}
+	b, err := q.CloseBatch(bg, lane)
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, lane, h))
+	delete(h.booked, 3)
+	r, err := Settle(bg, q, b, h)
+	require.NoError(t, err)
+	require.Equal(t, queue.Sums{DebitCount: 1, Debit: 100}, r.Totals.Foreign)
+	require.Equal(t, queue.Sums{DebitCount: 2, Debit: 200}, r.Totals.Inland)
+	require.Equal(t, []queue.ID{3}, r.Mended)
+	require.Equal(t, []string{"totals", "detail 1", "detail 3", "end"}, h.calls)
+}
+
+func TestTotalsOverflowIsAnError(t *testing.T) {
+	var s queue.Sums
+	e := queue.Entry{Transaction: queue.Transaction{Op: queue.Sale, Amount: queue.Money{Minor: math.MaxInt64}}}
+	require.NoError(t, add(&s, e))
+	e.Amount.Minor = 1
+	require.ErrorIs(t, add(&s, e), ErrOverflow)
+	require.EqualValues(t, math.MaxInt64, s.Debit)
+}
+
+func TestTwoCurrenciesAreAnError(t *testing.T) {
+	q := open(t)
+	for i, c := range []queue.Currency{queue.CNY, queue.HKD} {
+		s := sale(fmt.Sprint(i), 100)
+		s.Amount.Currency = c
+		_, err := q.Append(bg, s)
+		require.NoError(t, err)
+	}
+	require.NoError(t, q.Drain(bg, lane, newHost()))
+	_, _, err := Totals(bg, q, queue.BatchID{Lane: lane, N: 1}, nil)
+	require.ErrorIs(t, err, ErrCurrencies)
+}
+
+// A depot's batch of cash is added up; cash among cards is left out.
+func TestCashInTotals(t *testing.T) {
+	q := open(t)
+	cash := sale("cash", 100)
+	cash.Tender, cash.Card, cash.Approval = queue.Cash, queue.Card{}, ""
+	_, err := q.Append(bg, cash)
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, lane, newHost()))
+	b := queue.BatchID{Lane: lane, N: 1}
+	got, n, err := Totals(bg, q, b, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.EqualValues(t, 100, got.Inland.Debit)
+	_, err = q.Append(bg, sale("card", 7))
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, lane, newHost()))
+	got, n, err = Totals(bg, q, b, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.EqualValues(t, 7, got.Inland.Debit)
+}
+
+func TestProgressIsKeptAsItIs(t *testing.T) {
+	p := progress{stage: uploading, totals: queue.Totals{Currency: queue.CNY, Inland: queue.Sums{DebitCount: 1, Debit: 2, CreditCount: 3, Credit: 4},
+		Foreign: queue.Sums{DebitCount: 5, Debit: 6, CreditCount: 7, Credit: 8}}, records: 9, inland: queue.NotBalanced, foreign: queue.Balanced,
+		uploaded: 10, mended: []queue.ID{11, 12}, different: []queue.ID{13}, agreed: true}
+	got, err := decodeProgress(p.encode())
+	require.NoError(t, err)
+	require.Equal(t, p, got)
+	for i := range len(p.encode()) {
+		_, err := decodeProgress(p.encode()[:i])
+		if i > 0 {
+			require.Error(t, err, "cut at %d", i)
+		}
+	}
 }

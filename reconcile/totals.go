@@ -45,11 +45,11 @@ func ofCash(ctx context.Context, q *queue.Queue, b queue.BatchID) (bool, error) 
 // Totals adds up batch b by the book: a sale is a debit, a void or refund a
 // credit; a voided sale and its void both count, a reversed one does not. Cash
 // stays outside the totals of cards; a batch of nothing but cash, in the lane
-// towards a depot, is added up as such. It also returns how many entries it
-// counted.
+// towards a depot, is added up as such. Cards are told apart by foreign; nil
+// counts all of them as inland. It also returns how many entries it counted.
 //
 // Errors: ErrOverflow, ErrCurrencies, and those of queue.All.
-func Totals(ctx context.Context, q *queue.Queue, b queue.BatchID) (t queue.Totals, records int, err error) {
+func Totals(ctx context.Context, q *queue.Queue, b queue.BatchID, foreign func(queue.Entry) bool) (t queue.Totals, records int, err error) {
 	cash, err := ofCash(ctx, q, b)
 	if err != nil {
 		return t, 0, err
@@ -65,7 +65,11 @@ func Totals(ctx context.Context, q *queue.Queue, b queue.BatchID) (t queue.Total
 			return t, 0, fmt.Errorf("batch %s, entry %d: %w", b, e.ID, ErrCurrencies)
 		}
 		t.Currency = e.Amount.Currency
-		if err := add(&t.Inland, e); err != nil {
+		side := &t.Inland
+		if foreign != nil && foreign(e) {
+			side = &t.Foreign
+		}
+		if err := add(side, e); err != nil {
 			return t, 0, fmt.Errorf("batch %s, entry %d: %w", b, e.ID, err)
 		}
 		records++
