@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/tallystick/tallystick/internal/record"
+)
+
+// flush writes the events, then everything that they changed.
+func (v *fileView) flush() error {
+	if !v.changed {
+		return nil
+	}
+	if v.changes != nil {
+		if err := v.collect(); err != nil {
+			return err
+		}
+	}
+	for _, body := range v.log {
+		if _, err := v.tx.Log(body); err != nil {
+			return err
+		}
+	}
+	newEntries := uint64(0)
+	for _, id := range slices.Sorted(maps.Keys(v.entries)) {
+		h := v.entries[id]
+		if !h.put {
+			continue
+		}
+		if h.old == nil {
+			newEntries = max(newEntries, uint64(id))
+		}
+		if err := v.flushEntry(h); err != nil {
+			return err
+		}
+	}
+	if newEntries > 0 {
+		if err := v.tx.Put(inCounts, []byte("entries"), be64(nil, newEntries)); err != nil {
+			return err
+		}
+	}
+	if err := v.flushLanes(); err != nil {
+		return err
+	}
+	kept := *v
+	*v = *newFileView(v.tx)
+	v.reading, v.stamped, v.changes, v.warnings = kept.reading, kept.stamped, kept.changes, kept.warnings
+	return nil
+}
+
+func (v *fileView) flushLanes() error {
+	for _, n := range slices.Sorted(maps.Keys(v.lanes)) {
+		l := v.lanes[n]
+		known, err := v.tx.Get(inNames, nameKey(l.name))
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			if err := v.tx.Put(inNames, nameKey(l.name), be32(nil, n)); err != nil {
+				return err
+			}
+			if err := v.tx.Put(inCounts, []byte("lanes"), be64(nil, uint64(n))); err != nil {
+				return err
+			}
+		}
+		if err := v.tx.Put(inLanes, be32(nil, n), l.encode()); err != nil {
+			return err
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(v.batches), func(a, b [2]uint32) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
+	if v.time != nil {
+		if err := v.tx.Put(inCounts, []byte("clock"), v.time.encode()); err != nil {
+			return err
+		}
+	}
+	for _, k := range keys {
+		b := v.batches[k]
+		if err := v.tx.Put(inBatches, batchKey(k[0], k[1]), b.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushEntry writes an entry and moves it in the keyspaces that follow from it.
+func (v *fileView) flushEntry(h *held) error {
+	e := h.cur
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return err
+	}
+	var w record.Writer
+	encodeEntry(&w, e)
+	if err := v.tx.Put(inEntries, idKey(e.ID), w.B); err != nil {
+		return err
+	}
+	if h.old == nil {
+		if err := v.tx.Put(inRefs, refKey(e.Ref), idKey(e.ID)); err != nil {
+			return err
+		}
+		if e.Kind != Reversal {
+			if err := v.tx.Put(inSTANs, stanKey(l.number, e.STAN), idKey(e.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	if h.old == nil || h.old.Batch.N != e.Batch.N {
+		if h.old != nil {
+			if err := v.tx.Delete(inMembers, memberKey(l.number, h.old.Batch.N, e.ID)); err != nil {
+				return err
+			}
+		}
+		if err := v.tx.Put(inMembers, memberKey(l.number, e.Batch.N, e.ID), nil); err != nil {
+			return err
+		}
+	}
+	if err := v.flushWork(l.number, h); err != nil {
+		return err
+	}
+	return v.flushCard(e)
+}
+
+func (v *fileView) flushWork(lane uint32, h *held) error {
+	var old []byte
+	if h.old != nil {
+		old = workKey(lane, *h.old)
+	}
+	cur := workKey(lane, h.cur)
+	if string(old) == string(cur) {
+		return nil
+	}
+	if old != nil {
+		if err := v.tx.Delete(inWork, old); err != nil {
+			return err
+		}
+	}
+	if cur == nil {
+		return nil
+	}
+	return v.tx.Put(inWork, cur, nil)
+}
+
+// flushCard keeps of the card what e's state still needs: all until the final
+// answer, no tracks after it, nothing of what did not come about.
+func (v *fileView) flushCard(e Entry) error {
+	card, isNew := v.cards[e.ID]
+	if isNew {
+		return v.tx.Put(inCards, idKey(e.ID), encodeCard(card))
+	}
+	if !e.State.Final() || e.Kind == Reversal {
+		return nil
+	}
+	b, err := v.tx.Get(inCards, idKey(e.ID))
+	if err != nil || b == nil {
+		return err
+	}
+	if e.State != Accepted {
+		return v.tx.Delete(inCards, idKey(e.ID))
+	}
+	if card, err = decodeCard(b); err != nil {
+		return err
+	}
+	if card.Track2.IsZero() && card.Track3.IsZero() {
+		return nil
+	}
+	return v.tx.Put(inCards, idKey(e.ID), encodeCard(card.withoutTracks()))
+}
