@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -20,27 +22,39 @@ const (
 
 // op is one caller's function on its way through a group commit.
 type op struct {
-	fn   func(*Tx) error
-	err  error
-	done chan struct{}
+	fn    func(*Tx) error
+	state atomic.Int32 // waiting, then taken or withdrawn
+	err   error
+	done  chan struct{}
 }
+
+const (
+	waiting int32 = iota
+	taken
+	withdrawn
+)
+
+func (o *op) take() bool     { return o.state.CompareAndSwap(waiting, taken) }
+func (o *op) withdraw() bool { return o.state.CompareAndSwap(waiting, withdrawn) }
+
+// commit is one bbolt commit; done is closed when its outcome is known.
+type commit struct{ done chan struct{} }
 
 // Update runs fn inside a group commit and returns once what it wrote is
 // synced. fn may run several times and must change nothing but the Tx; when it
 // returns an error nothing of it is kept and Update returns that error. fn
 // must not call Update or View. A ctx that ends before the commit begins
 // withdraws fn; after that Update waits for the commit's end, whatever ctx
-// says. Errors of its own: ErrClosed, ErrNotSynced, ctx.Err().
+// says. Errors of its own: ErrClosed, ErrNotSynced, ErrFull, what the
+// examination found, ctx.Err(); with all but ErrNotSynced nothing was kept.
 func (f *File) Update(ctx context.Context, fn func(*Tx) error) error {
-	o := &op{fn: fn, done: make(chan struct{})}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case <-f.stop:
-		return ErrClosed
-	default:
+	if err := f.Ready(ctx); err != nil {
+		return err
 	}
+	o := &op{fn: fn, done: make(chan struct{})}
 	select {
 	case f.ops <- o:
 	case <-f.stop:
@@ -50,6 +64,12 @@ func (f *File) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	select {
 	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		if o.withdraw() {
+			return ctx.Err()
+		}
+		<-o.done
 		return o.err
 	case <-f.stopped:
 	}
@@ -66,33 +86,42 @@ func (f *File) commitLoop() {
 	defer close(f.stopped)
 	last := 1
 	for {
-		var group []*op
 		select {
 		case o := <-f.ops:
-			group = f.collect(o, last)
+			if group := f.collect(o, last); len(group) > 0 {
+				last = len(group)
+				f.commitGroup(group)
+			}
+		case fn := <-f.alone:
+			fn()
 		case <-f.stop:
 			for {
 				select {
 				case o := <-f.ops:
-					f.commitGroup([]*op{o})
+					if o.take() {
+						f.commitGroup([]*op{o})
+					}
 				default:
 					return
 				}
 			}
 		}
-		last = len(group)
-		f.commitGroup(group)
 	}
 }
 
 // collect takes what waits; after a group of several it lingers for as many.
 func (f *File) collect(first *op, last int) []*op {
-	group := []*op{first}
+	var group []*op
+	if first.take() {
+		group = append(group, first)
+	}
 	var until time.Time
 	for len(group) < maxGroup {
 		select {
 		case o := <-f.ops:
-			group = append(group, o)
+			if o.take() {
+				group = append(group, o)
+			}
 			continue
 		default:
 		}
@@ -140,7 +169,7 @@ func (f *File) commitGroup(group []*op) {
 
 // tryCommit runs and commits group. It returns the op whose function failed
 // after a write, in which case nothing is kept, or the commit's own error.
-func (f *File) tryCommit(group []*op) (failed *op, err error) {
+func (f *File) tryCommit(ops []*op) (failed *op, err error) {
 	if err := f.mend(); err != nil {
 		return nil, err
 	}
@@ -150,9 +179,13 @@ func (f *File) tryCommit(group []*op) (failed *op, err error) {
 		if btx, err = f.db.Begin(true); err != nil {
 			return err
 		}
+		g := &group{reserve: f.opts.reserve()}
+		// The zeros are for speed and for Admit: where the disk is too full for
+		// them the commit itself says whether it still fits.
+		g.room, g.growErr = f.makeRoom(btx, 0)
 		wrote := false
-		for _, o := range group {
-			tx := &Tx{f: f, tx: btx}
+		for _, o := range ops {
+			tx := &Tx{f: f, tx: btx, g: g}
 			o.err = o.fn(tx)
 			if o.err != nil && tx.wrote {
 				failed = o
@@ -163,10 +196,7 @@ func (f *File) tryCommit(group []*op) (failed *op, err error) {
 		if !wrote {
 			return btx.Rollback()
 		}
-		if err := f.ensureRoom(btx); err != nil {
-			return err
-		}
-		return btx.Commit()
+		return f.finish(btx, g)
 	})
 	if err != nil && btx != nil {
 		// A transaction left open by a panic would block Close for ever.
@@ -176,55 +206,46 @@ func (f *File) tryCommit(group []*op) (failed *op, err error) {
 		return failed, nil
 	}
 	if err != nil {
-		for _, o := range group {
+		for _, o := range ops {
 			o.err = nil
+		}
+		if errors.Is(err, ErrFull) {
+			return nil, err // before the first write: the file is as it was
 		}
 		return nil, f.afterFailure(err)
 	}
 	return nil, nil
 }
 
-// afterFailure closes the file, opens it again, reads its end and proves by
-// one commit that it takes writes (I7): after a failed sync the pages in
-// memory may differ from those on the disk, and that commit's own meta page
-// supersedes the one in doubt. Until it succeeds nothing is accepted.
-func (f *File) afterFailure(cause error) error {
-	f.mu.Lock()
-	_ = f.shut()
-	f.broken = fmt.Errorf("%w: %w", ErrNotSynced, cause)
-	f.mu.Unlock()
-	_ = f.mend()
-	return fmt.Errorf("%w: %w", ErrNotSynced, cause)
+// finish commits what the functions of a group wrote.
+func (f *File) finish(btx *bolt.Tx, g *group) error {
+	if err := f.putGroupTail(btx, g); err != nil {
+		return err
+	}
+	if 4*g.put > slack {
+		_, _ = f.makeRoom(btx, 4*g.put)
+	}
+	c := &commit{done: make(chan struct{})}
+	defer close(c.done)
+	f.current.Store(c)
+	id := int64(btx.ID())
+	err := btx.Commit()
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case err == nil:
+		f.synced.Store(id)
+	}
+	return err
 }
 
-// mend opens a file anew that was closed after a failure.
-func (f *File) mend() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.db != nil {
-		return nil
-	}
-	db, err := f.openDB(f.path)
+func (f *File) putGroupTail(btx *bolt.Tx, g *group) error {
+	v, err := (&Tx{f: f, tx: btx, g: g}).tail()
 	if err != nil {
-		f.broken = errors.Join(ErrNotSynced, err)
-		return f.broken
+		return err
 	}
-	err = guard(func() error {
-		return db.Update(func(btx *bolt.Tx) error {
-			tx := &Tx{f: f, tx: btx}
-			t, err := tx.tail()
-			if err != nil {
-				return err
-			}
-			t.clean = false
-			return tx.putTail(t)
-		})
-	})
-	if err != nil {
-		_ = guard(db.Close)
-		f.broken = fmt.Errorf("%w: %w", ErrNotSynced, err)
-		return f.broken
+	for i := range v.sum {
+		v.sum[i] += g.sum[i]
 	}
-	f.db, f.broken = db, nil
-	return nil
+	return (&Tx{f: f, tx: btx}).putTail(v)
 }

@@ -2,70 +2,116 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"os"
-	"runtime"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 const (
-	// firstSize is the size of a fresh file.
-	firstSize = 1 << 20
+	// firstSize is the size of a fresh file: its first commits need no more.
+	firstSize = 4 << 20
 	// growStep is how far the file is filled with zeros ahead of its use.
 	growStep = 4 << 20
-	// slack is the room that one group commit may need.
+	// slack is the room that one group commit may need besides what it puts.
 	slack = 512 << 10
+	// allocStep is how far bbolt itself grows the file where filling failed;
+	// it never uses that much below MaxSize.
+	allocStep = 64 << 10
 )
 
-// ensureRoom fills the file with real zeros before a commit would need them:
-// a page written into allocated blocks costs its sync no metadata.
-func (f *File) ensureRoom(btx *bolt.Tx) error {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	if btx.Size()+slack <= info.Size() {
-		return nil
-	}
-	size := min(info.Size()+growStep, f.opts.maxSize())
-	if size <= info.Size() {
-		return nil
-	}
-	// The zeros are for speed alone: where the disk is too full for them the
-	// commit itself says whether it still fits.
-	_ = extend(f.path, size)
-	return nil
+// FullError says how much room is left, and that it is not enough for
+// something new.
+type FullError struct {
+	Room    int64 // bytes left in the file
+	Reserve int64 // bytes kept for what is not new
+	Err     error // why the file could not be made larger; nil at MaxSize
 }
 
-// extend appends zeros to the file up to size and syncs them.
-func extend(path string, size int64) error {
-	w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return err
+func (e *FullError) Error() string {
+	s := fmt.Sprintf("%v: %d bytes are left, %d are kept for answers and reversals", ErrFull, e.Room, e.Reserve)
+	if e.Err != nil {
+		return s + ": " + e.Err.Error()
 	}
-	info, err := w.Stat()
-	if err == nil && info.Size() < size {
-		zeros := make([]byte, 256<<10)
-		for left := size - info.Size(); left > 0 && err == nil; {
-			n := min(left, int64(len(zeros)))
-			_, err = w.Write(zeros[:n])
-			left -= n
+	return s
+}
+
+func (e *FullError) Unwrap() []error { return []error{ErrFull, e.Err} }
+
+// group is what the functions of one commit share.
+type group struct {
+	tail   tail // the end of the log so far
+	loaded bool
+	sum    checksum // what the group changes of the sum of all records
+
+	put     int64 // bytes put so far
+	room    int64 // bytes free in the file when the commit began
+	reserve int64
+	growErr error
+}
+
+// Admit is called inside Update by a function that brings something new: it
+// refuses with a *FullError once what is left must be kept for what is not.
+func (t *Tx) Admit() error {
+	g := t.g
+	if g == nil || g.room-2*g.put-slack >= g.reserve {
+		return nil
+	}
+	return &FullError{Room: max(0, g.room-2*g.put), Reserve: g.reserve, Err: g.growErr}
+}
+
+// makeRoom fills the file with zeros ahead of a commit that puts about need
+// bytes, and returns how many bytes are free in it: behind its pages and among
+// them. A page written into blocks that the file has already costs its sync no
+// metadata, and cannot fail for want of space.
+func (f *File) makeRoom(btx *bolt.Tx, need int64) (room int64, err error) {
+	used := btx.Size()
+	f.filled = max(f.filled, used)
+	// bbolt refuses to go further than this.
+	limit := f.opts.maxSize() - allocStep - pageSize
+	want := min(used+slack+f.opts.reserve()+need, limit)
+	if f.filled < want {
+		f.filled, err = f.fill(f.real, f.filled, min(max(want, f.filled+growStep), limit))
+	}
+	s := f.db.Stats()
+	room = max(0, min(f.filled, limit)-used)
+	return room + int64(s.FreePageN+s.PendingPageN)*pageSize, err
+}
+
+// fill writes zeros into the file from a point on, which must be behind all
+// pages, and syncs them. It returns up to where it came.
+func (f *File) fill(path string, from, to int64) (filled int64, err error) {
+	w, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return from, err
+	}
+	zeros := make([]byte, 256<<10)
+	for from < to && err == nil {
+		b := zeros[:min(to-from, int64(len(zeros)))]
+		if err = f.opts.onWrite(b, from); err == nil {
+			_, err = w.WriteAt(b, from)
 		}
 		if err == nil {
-			err = w.Sync()
+			from += int64(len(b))
 		}
 	}
-	return errors.Join(err, w.Close())
+	return from, errors.Join(err, f.syncRaw(w), w.Close())
 }
 
-// syncDir makes a rename in dir durable, where the system has a way to ask.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
+// syncRaw syncs a file that is not open as a database.
+func (f *File) syncRaw(w *os.File) error {
+	if err := f.opts.onWrite(nil, 0); err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return w.Sync()
+}
+
+// filled tells up to where the file has blocks of its own: a hole behind its
+// pages is no room on a full disk.
+func (x *examination) filled() int64 {
+	size := x.info.Size()
+	if allocated(x.info) >= size {
+		return size
+	}
+	return int64(x.file.Meta().High) * pageSize
 }

@@ -10,20 +10,22 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/tallystick/tallystick/internal/lock"
-	"github.com/tallystick/tallystick/internal/record"
 	"github.com/tallystick/tallystick/internal/seal"
 )
 
@@ -43,8 +45,13 @@ var (
 	// ErrFormat is returned for a file that is not a journal or is one of a
 	// newer format; it was not touched.
 	ErrFormat = errors.New("not a journal of this format")
-	// ErrDamaged is wrapped by the error for a record that fails its digest.
+	// ErrDamaged is wrapped by the error for a record that fails its digest and
+	// for a file that fails its examination: Salvage gets out what is readable.
 	ErrDamaged = seal.ErrDamaged
+	// ErrFull is wrapped by the error of Tx.Admit when what is left of the file
+	// and the disk is kept for what is not new, and by that of a commit for
+	// which MaxSize leaves no room at all. Nothing was kept.
+	ErrFull = errors.New("journal is full")
 )
 
 // Bucket is one keyspace.
@@ -66,9 +73,17 @@ type Options struct {
 	MaxSize int64
 	// LockWait bounds the wait for another opener to let go. Default 0: none.
 	LockWait time.Duration
-	// OnOpen is called with each database that is opened, before its use:
-	// the fault tests take hold of the writes here.
-	OnOpen func(*bolt.DB)
+	// Reserve is the room in bytes that Tx.Admit keeps for what is not new:
+	// answers and reversals. Default 2 MiB, at most a quarter of MaxSize.
+	Reserve int64
+	// OnOpen is called with each database that is opened, before its use, and
+	// OnWrite before each write, and with nil before each sync, that does not
+	// go through a database; an error of OnWrite is then that write's. The
+	// fault tests take hold of the file here.
+	OnOpen  func(*bolt.DB)
+	OnWrite func(b []byte, off int64) error
+	// OnStep is called between the steps of Compact; an error of it ends there.
+	OnStep func(step string) error
 }
 
 func (o Options) maxSize() int64 {
@@ -82,20 +97,48 @@ func (o Options) maxSize() int64 {
 	return limit
 }
 
+func (o Options) reserve() int64 {
+	r := int64(2 << 20)
+	if o.Reserve > 0 {
+		r = o.Reserve
+	}
+	return min(r, o.maxSize()/4)
+}
+
+func (o Options) onWrite(b []byte, off int64) error {
+	if o.OnWrite == nil {
+		return nil
+	}
+	return o.OnWrite(b, off)
+}
+
 // File is an open journal. It is safe for concurrent use.
 type File struct {
-	path string
+	path string // what Open was given
+	real string // the same without symlinks
 	opts Options
 	lock *lock.Lock
 	head header
 	box  *seal.Box
 	link linker
 
+	ready   chan struct{} // closed when the file may be used, or never will
+	refused error         // why it never will; set before ready is closed
+	cancel  context.CancelFunc
+
 	mu     sync.RWMutex // held for writing while db is exchanged
 	db     *bolt.DB
 	broken error // the file could not be opened anew
 
+	filled  int64                  // the file has real blocks up to here; the committer's
+	synced  atomic.Int64           // the newest commit that is synced
+	current atomic.Pointer[commit] // the newest commit that was begun
+
+	copying sync.Mutex          // one Compact or Backup at a time
+	dirty   map[string]struct{} // keyspace and key of what changed since a copy began; the committer's
+
 	ops     chan *op
+	alone   chan func() // run between two commits
 	stop    chan struct{}
 	stopped chan struct{}
 	closing sync.Once
@@ -105,62 +148,168 @@ type File struct {
 type header struct {
 	format  uint64
 	journal [16]byte
-	chain   string // name of the key under which events are chained
+	chain   string   // name of the key under which events are chained
+	epoch   uint64   // 1, and one more with each restored copy
+	copy    [16]byte // drawn with each epoch but the first
+	base    tail     // the last event before those that the file has
 }
 
-// Open opens the journal at path, or makes it. An unclean end is followed by
-// a walk over the whole event log. Errors: ErrFormat, ErrDamaged,
-// *lock.HeldError, seal.ErrKey and those of the file system.
+// sealedAs is what the records' seals are bound to: a record of another epoch
+// does not open.
+func (h header) sealedAs() [16]byte {
+	if h.epoch == 1 {
+		return h.journal
+	}
+	b := append(h.journal[:len(h.journal):len(h.journal)], h.copy[:]...)
+	d := sha256.Sum256(binary.BigEndian.AppendUint64(b, h.epoch))
+	return [16]byte(d[:16])
+}
+
+// Open opens the journal at path, or makes it with mode 0600.
+//
+// A file is examined before bbolt maps it, since a damaged one could take the
+// process down: every page and its place, every record's digest, every event's
+// link to the one before it. After an unclean end Open waits for that. After a
+// clean one it returns once the file is known to be a journal of this format,
+// and the examination goes on behind it: Update and View wait for its end and
+// return its error, as Ready does.
+//
+// Errors: ErrFormat, ErrDamaged, *lock.HeldError, seal.ErrKey and those of the
+// file system. On any of them the file is as it was.
 func Open(path string, o Options) (*File, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), o.LockWait)
-	defer cancel()
-	l, err := lock.Acquire(ctx, path+".lock")
+	real, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{
-		path: path, opts: o, lock: l,
-		ops:     make(chan *op, 256),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+	l, err := acquire(real, o)
+	if err != nil {
+		return nil, err
 	}
+	f := newFile(path, real, o)
+	f.lock = l
 	if err := f.openLocked(); err != nil {
-		f.shut()
 		_ = l.Release()
 		return nil, err
 	}
-	go f.commitLoop()
 	return f, nil
 }
 
+func newFile(path, real string, o Options) *File {
+	return &File{
+		path: path, real: real, opts: o, cancel: func() {},
+		ready:   make(chan struct{}),
+		ops:     make(chan *op, 256),
+		alone:   make(chan func()),
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+}
+
+// resolve names one file by one path: its lock stands beside the file itself,
+// not beside a symlink to it.
+func resolve(path string) (string, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(full)
+	if errors.Is(err, os.ErrNotExist) {
+		return full, nil
+	}
+	return real, err
+}
+
+func acquire(path string, o Options) (*lock.Lock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), o.LockWait)
+	defer cancel()
+	return lock.Acquire(ctx, path+".lock")
+}
+
 func (f *File) openLocked() error {
-	if _, err := os.Stat(f.path); errors.Is(err, os.ErrNotExist) {
+	if err := finishSalvage(f.real); err != nil {
+		return err
+	}
+	if err := removeCopies(f.real); err != nil {
+		return err
+	}
+	if _, err := os.Stat(f.real); errors.Is(err, os.ErrNotExist) {
 		if err := f.create(); err != nil {
 			return fmt.Errorf("create journal %s: %w", f.path, err)
 		}
 	} else if err != nil {
 		return err
 	}
-	db, err := f.openDB(f.path)
+	x, err := f.inspect()
 	if err != nil {
 		return err
 	}
-	f.db = db
-	if err := f.readHeader(); err != nil {
-		return err
+	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
+	if !x.endedCleanly() {
+		if err := f.load(ctx, x); err != nil {
+			cancel()
+			return err
+		}
+		close(f.ready)
+		go f.commitLoop()
+		return nil
 	}
-	clean, err := f.endedCleanly()
-	if err != nil {
-		return err
-	}
-	if !clean {
-		return f.VerifyLog(context.Background())
-	}
+	go func() {
+		f.refused = f.load(ctx, x)
+		close(f.ready)
+		if f.refused != nil {
+			close(f.stopped)
+			return
+		}
+		f.commitLoop()
+	}()
 	return nil
 }
 
-// openDB opens the bbolt file behind path; a damaged file that makes bbolt
-// panic becomes an error.
+// load examines the file and, if it passes, has bbolt open it.
+func (f *File) load(ctx context.Context, x *examination) error {
+	defer x.close()
+	if err := x.examine(ctx); err != nil {
+		return err
+	}
+	db, err := f.openDB(f.real)
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		return db.View(func(btx *bolt.Tx) error {
+			if uint64(btx.ID()) != x.file.Meta().Txid {
+				return fmt.Errorf("%w: %s changed while it was examined", ErrDamaged, f.path)
+			}
+			f.synced.Store(int64(btx.ID()))
+			return nil
+		})
+	})
+	if err != nil {
+		_ = closeDB(db)
+		return err
+	}
+	f.db, f.filled = db, x.filled()
+	return nil
+}
+
+// Ready waits until the journal may be used. It returns nil then, and
+// otherwise what the examination found, ErrClosed or ctx.Err().
+func (f *File) Ready(ctx context.Context) error {
+	select {
+	case <-f.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-f.stop:
+		return ErrClosed
+	default:
+		return f.refused
+	}
+}
+
+// openDB has bbolt open the file at path; a panic in it becomes an error.
 func (f *File) openDB(path string) (db *bolt.DB, err error) {
 	err = guard(func() error {
 		var err error
@@ -169,140 +318,18 @@ func (f *File) openDB(path string) (db *bolt.DB, err error) {
 			NoFreelistSync: true,
 			FreelistType:   bolt.FreelistMapType,
 			MaxSize:        int(f.opts.maxSize()),
-			NoStatistics:   true,
 			Timeout:        time.Second,
 		})
 		return err
 	})
-	switch {
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch),
-		errors.Is(err, berrors.ErrChecksum):
-		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
-	case err != nil:
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", f.path, err)
 	}
-	db.AllocSize = growStep
+	db.AllocSize = allocStep
 	if f.opts.OnOpen != nil {
 		f.opts.OnOpen(db)
 	}
 	return db, nil
-}
-
-// create makes a fresh journal under a temporary name, closes it, gives it its
-// own name and syncs the folder: a power cut leaves all of it or nothing.
-func (f *File) create() error {
-	tmp := f.path + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	db, err := f.openDB(tmp)
-	if err != nil {
-		return err
-	}
-	if err := f.initialise(db); err != nil {
-		_ = db.Close()
-		_ = os.Remove(tmp)
-		return err
-	}
-	if err := db.Close(); err != nil {
-		return err
-	}
-	if err := extend(tmp, firstSize); err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	if err := os.Rename(tmp, f.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(f.path))
-}
-
-func (f *File) initialise(db *bolt.DB) error {
-	h := header{format: Format}
-	rand.Read(h.journal[:])
-	if f.opts.Keys != nil {
-		name, err := f.opts.Keys.Current()
-		if err != nil {
-			return fmt.Errorf("%w: %w", seal.ErrKey, err)
-		}
-		h.chain = name
-	}
-	if err := f.setHeader(h); err != nil {
-		return err
-	}
-	return db.Update(func(btx *bolt.Tx) error {
-		for _, b := range append([]Bucket{headers, events}, f.opts.Buckets...) {
-			if _, err := btx.CreateBucket([]byte{byte(b)}); err != nil {
-				return err
-			}
-		}
-		var w record.Writer
-		w.Uint(h.format)
-		w.Bytes(h.journal[:])
-		w.String(h.chain)
-		sealed, err := headerBox().Seal(nil, w.B, []byte("header"))
-		if err != nil {
-			return err
-		}
-		if err := btx.Bucket([]byte{byte(headers)}).Put([]byte("header"), sealed); err != nil {
-			return err
-		}
-		tx := &Tx{f: f, tx: btx}
-		return tx.putTail(tail{clean: true})
-	})
-}
-
-// headerBox guards the header, which must be readable before any key is known.
-func headerBox() *seal.Box { return seal.New(nil, [16]byte{}) }
-
-func (f *File) setHeader(h header) error {
-	f.head = h
-	f.box = seal.New(f.opts.Keys, h.journal)
-	newHash, err := f.box.Chain(h.chain)
-	if err != nil {
-		return err
-	}
-	f.link = linker{newHash}
-	return nil
-}
-
-func (f *File) readHeader() error {
-	return f.view(func(btx *bolt.Tx) error {
-		b := btx.Bucket([]byte{byte(headers)})
-		if b == nil {
-			return fmt.Errorf("%w: %s has no header", ErrFormat, f.path)
-		}
-		plain, err := headerBox().Open(b.Get([]byte("header")), []byte("header"))
-		if err != nil {
-			return fmt.Errorf("header of %s: %w", f.path, err)
-		}
-		r := record.NewReader(plain)
-		var h header
-		h.format = r.Uint()
-		if h.format != Format {
-			return fmt.Errorf("%w: %s has format %d, this version reads %d", ErrFormat, f.path, h.format, Format)
-		}
-		copy(h.journal[:], r.Bytes())
-		h.chain = r.String()
-		if err := r.Done(); err != nil {
-			return fmt.Errorf("header of %s: %w", f.path, ErrDamaged)
-		}
-		for _, want := range f.opts.Buckets {
-			if btx.Bucket([]byte{byte(want)}) == nil {
-				return fmt.Errorf("%w: %s lacks keyspace %q", ErrFormat, f.path, want)
-			}
-		}
-		return f.setHeader(h)
-	})
-}
-
-func (f *File) endedCleanly() (clean bool, err error) {
-	err = f.View(func(tx *Tx) error {
-		t, err := tx.tail()
-		clean = t.clean
-		return err
-	})
-	return clean, err
 }
 
 // ID is the journal's own identity, drawn when the file was made.
@@ -317,32 +344,27 @@ func (f *File) Close() error {
 	var err error
 	f.closing.Do(func() {
 		close(f.stop)
+		f.cancel()
+		<-f.ready
 		<-f.stopped
+		f.copying.Lock() // what copies the journal has seen stop
+		defer f.copying.Unlock()
 		err = errors.Join(f.closeCleanly(), f.lock.Release())
 	})
 	return err
 }
 
-// closeCleanly writes the freelist and the mark of a clean end in one last
-// commit, so that the next open scans nothing.
+// closeCleanly writes the list of free pages in one last commit. It is what
+// marks a clean end, since no other commit writes it, and spares the next open
+// the search for them.
 func (f *File) closeCleanly() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.db == nil {
 		return f.broken
 	}
-	err := guard(func() error {
-		f.db.NoFreelistSync = false
-		return f.db.Update(func(btx *bolt.Tx) error {
-			tx := &Tx{f: f, tx: btx}
-			t, err := tx.tail()
-			if err != nil {
-				return err
-			}
-			t.clean = true
-			return tx.putTail(t)
-		})
-	})
+	f.db.NoFreelistSync = false
+	err := guard(func() error { return f.db.Update(func(*bolt.Tx) error { return nil }) })
 	return errors.Join(err, f.shut())
 }
 
@@ -351,25 +373,83 @@ func (f *File) shut() error {
 	if f.db == nil {
 		return nil
 	}
-	err := guard(f.db.Close)
+	err := closeDB(f.db)
 	f.db = nil
 	return err
 }
 
+// closeDB closes db. A panic inside bbolt can have left its locks held: such a
+// database is abandoned rather than waited for.
+func closeDB(db *bolt.DB) error {
+	done := make(chan error, 1)
+	go func() { done <- guard(db.Close) }()
+	patience := time.NewTimer(2 * time.Second)
+	defer patience.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-patience.C:
+		return errors.New("bbolt does not close the file: it is given up until the process ends")
+	}
+}
+
 // View runs fn on a state of the journal that holds synced commits only. fn
-// must not call Update or View, and what it reads is its own.
+// must not call Update or View, and what it reads is its own. Errors of its
+// own: ErrClosed, ErrNotSynced while the file cannot be opened anew, and what
+// the examination found.
 func (f *File) View(fn func(*Tx) error) error {
 	return f.view(func(btx *bolt.Tx) error { return fn(&Tx{f: f, tx: btx}) })
 }
 
 func (f *File) view(fn func(*bolt.Tx) error) error {
+	if err := f.Ready(context.Background()); err != nil {
+		return err
+	}
+	for {
+		if again, err := f.viewOnce(fn); !again {
+			return err
+		}
+		runtime.Gosched()
+	}
+}
+
+// viewOnce runs fn on the newest state. bbolt shows a commit from the moment
+// that its meta page is written, before that is synced: such a state is shown
+// once it is synced, or not at all and the caller begins anew.
+func (f *File) viewOnce(fn func(*bolt.Tx) error) (again bool, err error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.db == nil {
 		if f.broken != nil {
-			return f.broken
+			return false, f.broken
 		}
-		return ErrClosed
+		return false, ErrClosed
 	}
-	return guard(func() error { return f.db.View(fn) })
+	err = guard(func() error {
+		btx, err := f.db.Begin(false)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = btx.Rollback() }()
+		if int64(btx.ID()) > f.synced.Load() {
+			<-f.current.Load().done
+			if again = int64(btx.ID()) > f.synced.Load(); again {
+				return nil
+			}
+		}
+		return fn(btx)
+	})
+	return again, err
+}
+
+// guard turns a panic or a memory fault inside fn, which bbolt can raise on a
+// damaged file, into an error.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
+	return fn()
 }

@@ -3,18 +3,21 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/tallystick/tallystick/internal/record"
+	"github.com/tallystick/tallystick/internal/seal"
 )
 
 // Tx reads, and inside Update writes, one state of the journal.
 type Tx struct {
 	f     *File
 	tx    *bolt.Tx
+	g     *group // nil in View
 	wrote bool
 }
 
@@ -58,14 +61,25 @@ func (t *Tx) open(b Bucket, key, v []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// Put stores value at key.
+// MaxValue bounds a record in bytes.
+const MaxValue = 1 << 20
+
+// Put stores value, of up to MaxValue bytes, at key.
 func (t *Tx) Put(b Bucket, key, value []byte) error {
+	if len(value) > MaxValue {
+		return fmt.Errorf("record %c/%x has %d bytes, allowed are up to %d", b, key, len(value), MaxValue)
+	}
 	sealed, err := t.f.box.Seal(nil, value, place(b, key))
 	if err != nil {
 		return err
 	}
 	t.wrote = true
+	t.f.touch(b, key)
 	bk := t.bucket(b)
+	if t.g != nil {
+		t.g.put += int64(len(key) + len(sealed))
+		t.g.sum.replace(bk.Get(key), sealed)
+	}
 	bk.FillPercent = 1.0
 	return bk.Put(key, sealed)
 }
@@ -73,7 +87,10 @@ func (t *Tx) Put(b Bucket, key, value []byte) error {
 // Delete removes the record at key, if there is one.
 func (t *Tx) Delete(b Bucket, key []byte) error {
 	t.wrote = true
-	return t.bucket(b).Delete(key)
+	t.f.touch(b, key)
+	bk := t.bucket(b)
+	t.g.sum.replace(bk.Get(key), nil)
+	return bk.Delete(key)
 }
 
 // Scan calls fn for the records whose keys are from ≤ key and begin with
@@ -97,26 +114,55 @@ func (t *Tx) Scan(b Bucket, prefix, from []byte, fn func(key, value []byte) (boo
 	return nil
 }
 
-// tail is the end of the event log, rewritten by each commit.
+// tail is the end of the event log and the sum of all records, written once by
+// each commit.
 type tail struct {
-	last  uint64
-	head  [chainSize]byte
-	clean bool
+	last uint64
+	head [chainSize]byte
+	sum  checksum
+}
+
+// checksum adds up the digests or seals of all records but header and tail: it
+// tells when one is missing, too many, or of an older commit.
+type checksum [2]uint64
+
+func (s *checksum) replace(old, sealed []byte) {
+	for i := range s {
+		s[i] += mark(sealed, i) - mark(old, i)
+	}
+}
+
+// mark is half of the 16 bytes that no two versions of a record share.
+func mark(sealed []byte, half int) uint64 {
+	if m := seal.Mark(sealed); m != nil {
+		return binary.BigEndian.Uint64(m[8*half:])
+	}
+	return 0
 }
 
 const chainSize = 16
 
 func (t *Tx) tail() (tail, error) {
+	if t.g != nil && t.g.loaded {
+		return t.g.tail, nil
+	}
 	plain, err := t.Get(headers, []byte("tail"))
 	if err != nil {
 		return tail{}, err
 	}
+	v, err := decodeTail(plain)
+	if err == nil && t.g != nil {
+		t.g.tail, t.g.loaded = v, true
+	}
+	return v, err
+}
+
+func decodeTail(plain []byte) (v tail, err error) {
 	r := record.NewReader(plain)
-	var v tail
 	v.last = r.Uint()
-	copy(v.head[:], r.Bytes())
-	v.clean = r.Bool()
-	if r.Done() != nil {
+	n := copy(v.head[:], r.Bytes())
+	v.sum = checksum{r.Uint(), r.Uint()}
+	if r.Done() != nil || n != chainSize {
 		return tail{}, &DamageError{headers, []byte("tail"), ErrDamaged}
 	}
 	return v, nil
@@ -126,7 +172,8 @@ func (t *Tx) putTail(v tail) error {
 	var w record.Writer
 	w.Uint(v.last)
 	w.Bytes(v.head[:])
-	w.Bool(v.clean)
+	w.Uint(v.sum[0])
+	w.Uint(v.sum[1])
 	return t.Put(headers, []byte("tail"), w.B)
 }
 
@@ -136,9 +183,21 @@ func (t *Tx) LastEvent() (uint64, error) {
 	return v.last, err
 }
 
-// Log appends an event and returns its number, dense and from 1. The event is
-// stored behind its chain hash: chain(n) = H(chain(n-1) | n | body)[:16].
+// FirstEvent is the number of the first event that the file has: 1, or a later
+// one where Compact has condensed the log.
+func (t *Tx) FirstEvent() uint64 { return t.f.head.base.last + 1 }
+
+// Log appends an event of 1 to MaxValue-16 bytes and returns its number, dense
+// and from 1. The event is stored behind its chain hash:
+// chain(n) = H(chain(n-1) | n | body)[:16]. It belongs inside Update.
 func (t *Tx) Log(body []byte) (uint64, error) {
+	if len(body) == 0 {
+		return 0, errors.New("an event needs a body: an empty one stands for a lost event")
+	}
+	return t.log(body)
+}
+
+func (t *Tx) log(body []byte) (uint64, error) {
 	v, err := t.tail()
 	if err != nil {
 		return 0, err
@@ -148,25 +207,24 @@ func (t *Tx) Log(body []byte) (uint64, error) {
 	if err := t.Put(events, eventKey(v.last), append(v.head[:len(v.head):len(v.head)], body...)); err != nil {
 		return 0, err
 	}
-	v.clean = false
-	return v.last, t.putTail(v)
+	t.g.tail = v
+	return v.last, nil
 }
 
-// Event returns the body of event n. A missing one is damage: the log is dense.
+// Event returns the body of event n, or ErrLost where Salvage could not read
+// it. A missing one is damage: the log is dense.
 func (t *Tx) Event(n uint64) ([]byte, error) {
-	_, body, err := t.event(n)
-	return body, err
-}
-
-func (t *Tx) event(n uint64) (chain, body []byte, err error) {
 	v, err := t.Get(events, eventKey(n))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(v) < chainSize {
-		return nil, nil, &DamageError{events, eventKey(n), ErrDamaged}
+		return nil, &DamageError{events, eventKey(n), ErrDamaged}
 	}
-	return v[:chainSize], v[chainSize:], nil
+	if len(v) == chainSize {
+		return nil, fmt.Errorf("event %d: %w", n, ErrLost)
+	}
+	return v[chainSize:], nil
 }
 
 func eventKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
