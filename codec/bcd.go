@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const (
 	eachHigh   = 0xF0F0F0F0F0F0F0F0
@@ -37,15 +40,54 @@ func packDigits(dst []byte, s string) ([]byte, bool) {
 	return dst, true
 }
 
+// packFixed writes the decimal digits in s, an even number, two to a byte, and
+// up to four bytes of nothing behind them. It reports false if s holds anything
+// else.
+func packFixed(dst []byte, s string) bool {
+	for len(s) >= 8 {
+		x := load8(s) ^ eachZero
+		if (x|(x+eachSix))&eachHigh != 0 {
+			return false
+		}
+		binary.BigEndian.PutUint32(dst, gather(x))
+		s, dst = s[8:], dst[4:]
+	}
+	var x uint64
+	switch len(s) {
+	case 0:
+		return true
+	default:
+		return false
+	case 2:
+		x = load2(s) ^ eachZero&0xFFFF
+	case 4:
+		x = (load2(s)<<16 | load2(s[2:])) ^ eachZero&0xFFFFFFFF
+	case 6:
+		x = (load2(s)<<32 | load2(s[2:])<<16 | load2(s[4:])) ^ eachZero&0xFFFFFFFFFFFF
+	}
+	binary.BigEndian.PutUint32(dst, gather(x)<<(32-4*len(s)))
+	return (x|(x+eachSix))&eachHigh == 0
+}
+
+func load2(s string) uint64 { return uint64(s[1]) | uint64(s[0])<<8 }
+
 // unpackNibbles appends each nibble of b as the character 0x30 plus its value,
 // which makes "=" of nibble D, as track data wants it.
 func unpackNibbles(dst, b []byte) []byte {
+	at := len(dst)
+	dst = slices.Grow(dst, 2*len(b))[:at+2*len(b)]
+	out := dst[at:]
 	for len(b) >= 4 {
-		dst = binary.BigEndian.AppendUint64(dst, spread(binary.BigEndian.Uint32(b))|eachZero)
-		b = b[4:]
+		binary.BigEndian.PutUint64(out, spread(binary.BigEndian.Uint32(b))|eachZero)
+		b, out = b[4:], out[8:]
 	}
-	for _, c := range b {
-		dst = append(dst, '0'|c>>4, '0'|c&0xF)
+	if len(b) >= 2 {
+		x := uint32(b[0])<<16 | uint32(b[1])
+		binary.BigEndian.PutUint32(out, (x|x<<4)&0x0F0F0F0F|eachZero&0xFFFFFFFF)
+		b, out = b[2:], out[4:]
+	}
+	if len(b) == 1 {
+		out[0], out[1] = '0'|b[0]>>4, '0'|b[0]&15
 	}
 	return dst
 }

@@ -10,17 +10,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// saleFields are the fields of the benchmark's message, in order.
-var saleFields = [...]int{2, 3, 4, 7, 11, 12, 13, 14, 22, 25, 37, 41, 42, 49, 55, 64}
-
+// setSale sets the fields one by one, as a program does.
 func setSale(m *Message, s *sale) error {
-	for i, v := range [...]string{
-		s.pan, s.proc, s.amount, s.sent, s.stan, s.time, s.date, s.expiry,
-		s.mode, s.cond, s.rrn, s.term, s.merch, s.cur,
-	} {
-		if err := m.Set(saleFields[i], v); err != nil {
-			return err
-		}
+	if err := m.Set(2, s.pan); err != nil {
+		return err
+	}
+	if err := m.Set(3, s.proc); err != nil {
+		return err
+	}
+	if err := m.Set(4, s.amount); err != nil {
+		return err
+	}
+	if err := m.Set(7, s.sent); err != nil {
+		return err
+	}
+	if err := m.Set(11, s.stan); err != nil {
+		return err
+	}
+	if err := m.Set(12, s.time); err != nil {
+		return err
+	}
+	if err := m.Set(13, s.date); err != nil {
+		return err
+	}
+	if err := m.Set(14, s.expiry); err != nil {
+		return err
+	}
+	if err := m.Set(22, s.mode); err != nil {
+		return err
+	}
+	if err := m.Set(25, s.cond); err != nil {
+		return err
+	}
+	if err := m.Set(37, s.rrn); err != nil {
+		return err
+	}
+	if err := m.Set(41, s.term); err != nil {
+		return err
+	}
+	if err := m.Set(42, s.merch); err != nil {
+		return err
+	}
+	if err := m.Set(49, s.cur); err != nil {
+		return err
 	}
 	if err := m.SetBytes(55, s.icc); err != nil {
 		return err
@@ -28,10 +60,24 @@ func setSale(m *Message, s *sale) error {
 	return m.SetBytes(64, s.mac)
 }
 
+// readSale reads the fields one by one, as a program does.
 func readSale(dst []byte, m *Message) []byte {
-	for _, de := range saleFields {
-		dst, _ = m.AppendBytes(dst, de)
-	}
+	dst, _ = m.AppendBytes(dst, 2)
+	dst, _ = m.AppendBytes(dst, 3)
+	dst, _ = m.AppendBytes(dst, 4)
+	dst, _ = m.AppendBytes(dst, 7)
+	dst, _ = m.AppendBytes(dst, 11)
+	dst, _ = m.AppendBytes(dst, 12)
+	dst, _ = m.AppendBytes(dst, 13)
+	dst, _ = m.AppendBytes(dst, 14)
+	dst, _ = m.AppendBytes(dst, 22)
+	dst, _ = m.AppendBytes(dst, 25)
+	dst, _ = m.AppendBytes(dst, 37)
+	dst, _ = m.AppendBytes(dst, 41)
+	dst, _ = m.AppendBytes(dst, 42)
+	dst, _ = m.AppendBytes(dst, 49)
+	dst, _ = m.AppendBytes(dst, 55)
+	dst, _ = m.AppendBytes(dst, 64)
 	return dst
 }
 

@@ -41,32 +41,54 @@ func (s *Spec) decode(d *data, b []byte) error {
 	if err != nil {
 		return err
 	}
-	start := at
+	start, run := at, at // numbers in BCD are checked in one go, from run on
+	last := 0
+	d.last = lastField // until it is known, for reset
 	for half, word := range d.bits {
 		for word != 0 {
-			i := bits.LeadingZeros64(word)
-			word &^= 1 << (63 - i)
-			de := half*64 + i + 1
+			de := half<<6 + bits.TrailingZeros64(word) + 1
+			word &= word - 1
 			f := &s.fields[de]
 			end := at + int(f.bytes)
-			if f.kind != kindBCD || !plainBCD(b[at:], f.bytes, 0) {
+			if f.kind != kindBCD || end > len(b) {
+				if run < at && badNibble(b[run:at]) >= 0 {
+					return s.badRun(d, b, start)
+				}
 				if f.kind == kindNone {
 					return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
 				}
 				if end, err = f.scan(b, at); err != nil {
 					return err
 				}
+				run = end
 			}
-			d.last = uint8(de)
-			d.slots[d.last] = slot{uint16(at - start), uint16(end - at)}
-			at = end
+			d.slots[de] = slot{uint16(at - start), uint16(end - at)}
+			at, last = end, de
 		}
+	}
+	if run < at && badNibble(b[run:at]) >= 0 {
+		return s.badRun(d, b, start)
 	}
 	if at != len(b) {
 		return &FieldError{Offset: at, Err: ErrTrailing, Detail: count(len(b)-at, "byte")}
 	}
-	d.buf = append(d.buf, b[start:]...)
+	d.buf, d.last = append(d.buf, b[start:]...), uint8(last)
 	return nil
+}
+
+// badRun finds the first number in BCD that is wrong among those laid out so
+// far, and forgets what follows it.
+func (s *Spec) badRun(d *data, b []byte, start int) error {
+	var err error
+	for de := range d.self.Fields {
+		if at := start + int(d.slots[de].off); err == nil && s.fields[de].kind == kindBCD {
+			_, err = s.fields[de].scanOther(b, at)
+		}
+		if err != nil {
+			d.slots[de] = slot{}
+		}
+	}
+	return err
 }
 
 // bitOffset is where in a message the bit of a field stands.
@@ -97,13 +119,13 @@ func (s *Spec) decodeHead(d *data, b []byte) (at int, err error) {
 	if d.bits[0], at, err = s.readBitmap(b, at); err != nil {
 		return at, err
 	}
-	if d.bits[0]>>63 != 0 {
+	if d.bits[0]&1 != 0 {
 		d.wide = true
-		d.bits[0] &^= 1 << 63
+		d.bits[0] &^= 1
 		if d.bits[1], at, err = s.readBitmap(b, at); err != nil {
 			return at, err
 		}
-		if d.bits[1]>>63 != 0 {
+		if d.bits[1]&1 != 0 {
 			return at, &FieldError{DE: 65, Offset: s.bitOffset(65), Err: ErrTertiary}
 		}
 	}
@@ -116,7 +138,7 @@ func (s *Spec) readBitmap(b []byte, at int) (word uint64, end int, err error) {
 		return 0, at, &FieldError{Offset: len(b), Err: ErrTruncated, Detail: "in the bitmap"}
 	}
 	if s.bitmap != wireHex {
-		return binary.BigEndian.Uint64(b[at:]), end, nil
+		return bits.Reverse64(binary.BigEndian.Uint64(b[at:])), end, nil
 	}
 	for i := at; i < end; i++ {
 		if charSet[b[i]]&setUpperHex == 0 {
@@ -124,7 +146,7 @@ func (s *Spec) readBitmap(b []byte, at int) (word uint64, end int, err error) {
 		}
 		word = word<<4 | uint64(hexValue(b[i]))
 	}
-	return word, end, nil
+	return bits.Reverse64(word), end, nil
 }
 
 // readNumber reads decimal digits written as characters.

@@ -38,9 +38,8 @@ func (s *Spec) own(m *Message) (*data, error) {
 func (d *data) appendFields(dst []byte, limit int) []byte {
 	for half, word := range d.bits {
 		for word != 0 {
-			i := bits.LeadingZeros64(word)
-			word &^= 1 << (63 - i)
-			de := half*64 + i + 1
+			de := half<<6 + bits.TrailingZeros64(word) + 1
+			word &= word - 1
 			if de > limit {
 				return dst
 			}
@@ -58,13 +57,14 @@ func (s *Spec) appendHead(dst []byte, t MTI, present [2]uint64, wide bool) []byt
 		dst = appendNumber(dst, s.mti, int(t>>12)*1000+int(t>>8&15)*100+int(t>>4&15)*10+int(t&15), 4)
 	}
 	if wide || present[1] != 0 {
-		dst = s.appendBitmap(dst, present[0]|1<<63)
+		dst = s.appendBitmap(dst, present[0]|1)
 		return s.appendBitmap(dst, present[1])
 	}
 	return s.appendBitmap(dst, present[0])
 }
 
 func (s *Spec) appendBitmap(dst []byte, word uint64) []byte {
+	word = bits.Reverse64(word)
 	if s.bitmap == wireHex {
 		for shift := 60; shift >= 0; shift -= 4 {
 			dst = append(dst, hexDigits[word>>shift&15])
@@ -122,21 +122,6 @@ func (f *field) checkLength(n int) error {
 		return f.fail(-1, ErrTooShort, exactly(n, f.max))
 	}
 	return nil
-}
-
-// encodePlain appends the wire form of v if that has a short way and v is right.
-func (f *field) encodePlain(dst []byte, v string) ([]byte, bool) {
-	if len(v) == f.max {
-		switch f.kind {
-		case kindBCD:
-			return packDigits(dst, v)
-		case kindChars:
-			if bad(v, f.allow) < 0 {
-				return append(dst, v...), true
-			}
-		}
-	}
-	return dst, false
 }
 
 // encode appends the wire form of v, given in the field's own characters.

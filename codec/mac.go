@@ -41,7 +41,7 @@ func (s *Spec) AppendMAC(dst []byte, m *Message, mac MAC) ([]byte, error) {
 		return dst, err
 	}
 	present := d.bits
-	present[(de-1)>>6] |= 1
+	present[(de-1)>>6] |= 1 << 63
 	start := len(dst)
 	out := d.appendFields(s.appendHead(slices.Grow(dst, maxHead+len(d.buf)+16), d.mti, present, d.wide), de-1)
 	sum, err := mac.Sum(out[start:])

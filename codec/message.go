@@ -35,7 +35,7 @@ type data struct {
 	wide  bool // a secondary bitmap is there even if it is empty
 	loose bool // buf is not simply the present fields in order
 	last  uint8
-	bits  [2]uint64 // field 1 is the highest bit of the first
+	bits  [2]uint64 // field 1 is the lowest bit of the first
 	buf   []byte
 	slots [lastField + 1]slot
 
@@ -114,7 +114,7 @@ func (m *Message) Unset(de int) {
 // drop removes a present field and wipes its bytes.
 func (d *data) drop(de int) {
 	i := uint(de - 1)
-	d.bits[i>>6] &^= 1 << (63 - i&63)
+	d.bits[i>>6] &^= 1 << (i & 63)
 	clear(d.wireOf(de))
 	d.slots[de] = slot{}
 	d.loose = true
@@ -136,11 +136,10 @@ func (m Message) Fields(yield func(de int) bool) {
 	}
 	for half, word := range m.data().bits {
 		for word != 0 {
-			i := bits.LeadingZeros64(word)
-			word &^= 1 << (63 - i)
-			if !yield(half*64 + i + 1) {
+			if !yield(half<<6 + bits.TrailingZeros64(word) + 1) {
 				return
 			}
+			word &= word - 1
 		}
 	}
 }
@@ -150,25 +149,29 @@ func (m Message) Fields(yield func(de int) bool) {
 // What does not fit the field's class and length is refused with a *FieldError,
 // and the message stays as it was.
 func (m *Message) Set(de int, v string) error {
-	if d := m.data(); d != nil && de > int(d.last) && de <= lastField {
-		f := &d.spec.fields[de]
-		if out, ok := f.encodePlain(d.buf, v); ok && d.follows(de, out) {
-			return nil
-		}
+	if d := m.data(); d != nil && d.put(de, v) {
+		return nil
 	}
+	return m.set(de, v)
+}
+
+// set is Set without a short way.
+func (m *Message) set(de int, v string) error {
 	f, err := m.fieldFor(de)
 	if err != nil {
 		return err
 	}
 	d := m.data()
-	start := len(d.buf)
 	out, err := f.encode(d.buf, v)
-	return d.keep(f, start, out, err)
+	return d.keep(f, len(d.buf), out, err)
 }
 
 // SetBytes gives a binary field its bytes; of any other field v is the content
 // in characters, as in Set.
 func (m *Message) SetBytes(de int, v []byte) error {
+	if d := m.data(); d != nil && d.putBytes(de, v) {
+		return nil
+	}
 	f, err := m.fieldFor(de)
 	if err != nil {
 		return err
@@ -177,9 +180,8 @@ func (m *Message) SetBytes(de int, v []byte) error {
 		return m.Set(de, string(v))
 	}
 	d := m.data()
-	start := len(d.buf)
 	out, err := f.encodeBytes(d.buf, v)
-	return d.keep(f, start, out, err)
+	return d.keep(f, len(d.buf), out, err)
 }
 
 // Value is structured content that can write itself as a field's characters,
@@ -212,19 +214,73 @@ func (m *Message) fieldFor(de int) (*field, error) {
 	return f, nil
 }
 
-// follows makes what was written behind the buffer the wire form of a field
-// that comes after all others, as fields set in order do; else it does nothing
-// and reports false.
-func (d *data) follows(de int, out []byte) bool {
-	if de <= int(d.last) || len(out) > maxMessage {
+// put gives content to a field that comes after all others, as fields set in
+// order do, if there is a short way and memory for it; else it does nothing and
+// reports false.
+func (d *data) put(de int, v string) bool {
+	if de <= int(d.last) || de > lastField {
 		return false
 	}
-	i, start := uint(de-1), len(d.buf)
-	d.last = uint8(de)
-	d.bits[i>>6&1] |= 1 << (^i & 63)
-	d.slots[de] = slot{uint16(start), uint16(len(out) - start)}
-	d.buf = out
+	f, start := &d.spec.fields[de], len(d.buf)
+	end := start + int(f.bytes)
+	if f.kind == kindBCDVar {
+		end = start + 1 + len(v)/2
+	}
+	if len(v) != f.max && f.kind != kindBCDVar || end+8 > min(cap(d.buf), maxMessage) {
+		return false
+	}
+	w, ok := d.buf[start:end+8], false // packFixed may write beyond the field
+	switch f.kind {
+	case kindBCD:
+		ok = packFixed(w, v)
+	case kindBCDOdd:
+		c := v[0] - '0'
+		w[0] = f.filler<<4 | c&15
+		ok = c <= 9 && packFixed(w[1:], v[1:])
+	case kindBCDVar:
+		w[0] = byte(len(v)/10<<4 | len(v)%10)
+		ok = len(v)%2 == 0 && len(v) <= f.max && packFixed(w[1:], v)
+	case kindChars:
+		ok = bad(v, f.allow) < 0
+		copy(w, v)
+	}
+	if ok {
+		d.follow(de, start, end)
+	}
+	return ok
+}
+
+// putBytes is put for binary fields.
+func (d *data) putBytes(de int, v []byte) bool {
+	if de <= int(d.last) || de > lastField {
+		return false
+	}
+	f, start := &d.spec.fields[de], len(d.buf)
+	end := start + int(f.before) + len(v)
+	if end > min(cap(d.buf), maxMessage) || len(v) > f.max {
+		return false
+	}
+	w := d.buf[start:end]
+	switch n := len(v); {
+	case f.kind == kindRaw && n == f.max:
+	case f.kind == kindRawVar:
+		w[0], w[1] = byte(n/100), byte(n/10%10<<4|n%10)
+	default:
+		return false
+	}
+	copy(w[f.before:], v)
+	d.follow(de, start, end)
 	return true
+}
+
+// follow makes what stands in the spare memory of the buffer from start to end
+// the wire form of a field that comes after all others.
+func (d *data) follow(de, start, end int) {
+	i := uint(de - 1)
+	d.last = uint8(de)
+	d.bits[i>>6&1] |= 1 << (i & 63)
+	d.slots[de] = slot{uint16(start), uint16(end - start)}
+	d.buf = d.buf[:end]
 }
 
 // keep makes what was written behind start the wire form of f, or takes it back
@@ -262,7 +318,7 @@ func (d *data) makeRoom(f *field, start int, out []byte) (int, []byte, error) {
 
 func (d *data) place(de, start int, out []byte) {
 	i := uint(de - 1)
-	bit := uint64(1) << (63 - i&63)
+	bit := uint64(1) << (i & 63)
 	n := len(out) - start
 	if d.bits[i>>6]&bit != 0 {
 		old := d.wireOf(de)

@@ -1,7 +1,5 @@
 package codec
 
-import "encoding/binary"
-
 // Text gives a field's content in its own characters: digits as digits, text as
 // UTF-8, binary fields as upper-case hexadecimal digits, "=" between the parts
 // of track data. It reports false if the field is absent.
@@ -32,24 +30,31 @@ func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
 	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
 		return dst, false
 	}
-	f, s := &d.spec.fields[de], d.slots[de]
-	if at := int(s.off); f.kind == kindBCD && at+8 <= cap(d.buf) {
-		end := len(dst) + f.max
-		x := binary.BigEndian.Uint64(d.buf[at : at+8])
-		dst = binary.BigEndian.AppendUint64(dst, spread(uint32(x>>32))|eachZero)
-		if f.max > 8 {
-			dst = binary.BigEndian.AppendUint64(dst, spread(uint32(x))|eachZero)
+	f, w := &d.spec.fields[de], d.wireOf(de)
+	switch f.kind {
+	case kindBCD:
+		return unpackNibbles(dst, w), true
+	case kindRaw, kindRawVar:
+		return append(dst, w[f.before:]...), true
+	case kindBCDVar:
+		if w[0]&1 == 0 { // the number of digits
+			return unpackNibbles(dst, w[1:]), true
 		}
-		return dst[:end], true
+	case kindBCDOdd:
+		return unpackNibbles(append(dst, '0'|w[0]&15), w[1:]), true
 	}
-	w := d.wireOf(de)
-	if f.class != classB {
-		return f.appendText(dst, w), true
+	return f.appendContent(dst, w), true
+}
+
+// appendContent appends the bytes of a binary field, the characters of others.
+func (f *field) appendContent(dst, w []byte) []byte {
+	switch f.wire {
+	case wireRaw, wireASCII:
+		return append(dst, w[f.before:]...)
+	case wireHex:
+		return appendUnhex(dst, w[f.before:])
 	}
-	if f.wire == wireHex {
-		return appendUnhex(dst, w[f.before:]), true
-	}
-	return append(dst, w[f.before:]...), true
+	return f.appendText(dst, w)
 }
 
 // appendText appends the content of a wire form that was checked before.
@@ -78,9 +83,7 @@ func (f *field) appendNibbles(dst, w []byte) []byte {
 		return unpackNibbles(append(dst, w[0]), w[1:])
 	}
 	n, c := f.max, w
-	if f.kind == kindBCDVar {
-		n, c = int(w[0]>>4)*10+int(w[0]&15), w[1:]
-	} else if f.digits > 0 {
+	if f.digits > 0 {
 		var from, end int
 		from, end, n, _ = f.extent(w, 0)
 		c = w[from:end]
