@@ -13,7 +13,7 @@ import (
 
 // judge turns an answer to an entry's message into what it means.
 func (l *Link) judge(request *codec.Message, in incoming, e queue.Entry) (queue.Answer, error) {
-	a, proven, err := l.check(request, in)
+	a, proven, err := l.check(l.mac, request, in)
 	if err != nil {
 		l.tell(Event{Kind: Suspect, Type: in.m.Type().String(), STAN: e.STAN, Err: err})
 		return queue.Answer{}, err
@@ -27,8 +27,8 @@ func (l *Link) judge(request *codec.Message, in incoming, e queue.Entry) (queue.
 }
 
 // check decides whether an answer can be taken for one. proven says that it
-// bears a MAC of our keys.
-func (l *Link) check(request *codec.Message, in incoming) (a queue.Answer, proven bool, err error) {
+// bears a MAC of mac's key.
+func (l *Link) check(mac codec.MAC, request *codec.Message, in incoming) (a queue.Answer, proven bool, err error) {
 	if err := identity(request, in.m); err != nil {
 		return a, false, err
 	}
@@ -38,7 +38,7 @@ func (l *Link) check(request *codec.Message, in incoming) (a queue.Answer, prove
 	}
 	a = l.answer(in.m, code)
 	moved := a.Verdict == queue.Approved || a.Verdict == queue.Partial
-	err = codec.VerifyMAC(in.raw, in.m, l.mac)
+	err = codec.VerifyMAC(in.raw, in.m, mac)
 	switch {
 	case err == nil:
 		proven = true

@@ -17,6 +17,7 @@ const (
 	mtiReversal codec.MTI = 0x0400
 	mtiSettle   codec.MTI = 0x0500
 	mtiSignIn   codec.MTI = 0x0800
+	mtiNetwork  codec.MTI = 0x0820
 )
 
 // form is what an entry looks like on the wire.

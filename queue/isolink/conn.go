@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/codec"
+	"github.com/tallystick/tallystick/queue"
 )
 
 const (
 	frameTime = 10 * time.Second // from a frame's first byte to its last
 	maxStrays = 64               // messages in a row that nobody waits for
+	lateTime  = 2 * time.Minute  // how long a connection is still read after its answer did not come
 )
 
 var errFlood = errors.New("the host sends messages that nobody asked for")
@@ -32,20 +34,38 @@ type conn struct {
 	dead chan struct{} // closed by the reader when it ends
 	err  error         // why; set before dead is closed
 
-	mu   sync.Mutex
-	want *want
+	mu    sync.Mutex
+	want  *want
+	until time.Time // when a connection that is read for late answers only is closed
+	heard time.Time // when the newest message came, or the connection began
 }
 
-// want is the answer that somebody waits for.
+// want is the answer that somebody waits for, or has waited for.
 type want struct {
-	answers codec.MTI
-	request *codec.Message
-	got     chan incoming // holds one
+	request *codec.Message // what of the request an answer is compared with
+	got     chan incoming  // holds one
+	mac     codec.MAC      // with which the request was sent
+	id      queue.ID       // of the entry that the request is for; 0: none
+	stan    queue.STAN
+}
+
+// compared are the elements that an answer must have as the request has them;
+// nothing else of a request is kept while its answer is waited for.
+var compared = []int{3, 4, 11, 41, 42, 49}
+
+func newWant(request *codec.Message) *want {
+	kept := codec.NewMessage(request.Spec(), request.Type())
+	for _, de := range compared {
+		if v, ok := request.Text(de); ok {
+			_ = kept.Set(de, v) // it came from a message of the same dialect
+		}
+	}
+	return &want{request: kept, got: make(chan incoming, 1)}
 }
 
 // takes tells whether m answers the request, ignoring its repeat digit.
 func (w *want) takes(m *codec.Message) bool {
-	return m.Type().Unrepeated() == w.answers && same(m, w.request, 11)
+	return m.Type().Unrepeated() == w.request.Type().Response() && same(m, w.request, 11)
 }
 
 func same(a, b *codec.Message, de int) bool {
@@ -60,7 +80,7 @@ func (l *Link) read(c *conn) {
 	c.Close()
 	close(c.dead)
 	err := c.err
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, net.ErrClosed) || c.late() {
 		err = nil
 	}
 	l.tell(Event{Kind: Lost, Err: err})
@@ -69,13 +89,13 @@ func (l *Link) read(c *conn) {
 func (l *Link) readAll(c *conn) error {
 	in := bufio.NewReader(c)
 	for strays := 0; strays < maxStrays; {
-		if err := c.SetReadDeadline(time.Time{}); err != nil {
+		if err := c.waitUntil(time.Time{}); err != nil {
 			return err
 		}
 		if _, err := in.Peek(1); err != nil {
 			return err
 		}
-		if err := c.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
+		if err := c.waitUntil(time.Now().Add(frameTime)); err != nil {
 			return err
 		}
 		frame, err := l.opts.Framing.Read(in, nil)
@@ -86,7 +106,7 @@ func (l *Link) readAll(c *conn) error {
 		if err != nil {
 			return err
 		}
-		if c.deliver(incoming{m, frame.Body, frame.Header}) {
+		if l.deliver(c, incoming{m, frame.Body, frame.Header}) {
 			strays = 0
 			continue
 		}
@@ -96,25 +116,69 @@ func (l *Link) readAll(c *conn) error {
 	return errFlood
 }
 
-// deliver gives an answer to whoever waits for it.
-func (c *conn) deliver(in incoming) bool {
+// waitUntil bounds the next read; zero: only where late answers are waited for.
+func (c *conn) waitUntil(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.want == nil || !c.want.takes(in.m) {
+	if !c.until.IsZero() && (t.IsZero() || c.until.Before(t)) {
+		t = c.until
+	}
+	return c.SetReadDeadline(t)
+}
+
+// linger goes on to read c for the answer that did not come in time. An answer
+// that came in the last moment is returned instead.
+func (c *conn) linger(w *want) (in incoming, came bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case in = <-w.got:
+		return in, true
+	default:
+	}
+	c.until = time.Now().Add(lateTime)
+	_ = c.SetReadDeadline(c.until) // on an error the reader ends anyway
+	return in, false
+}
+
+func (c *conn) late() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.until.IsZero()
+}
+
+// deliver gives an answer to whoever waits for it, or has waited.
+func (l *Link) deliver(c *conn, in incoming) bool {
+	c.mu.Lock()
+	w, late := c.want, !c.until.IsZero()
+	c.heard = time.Now()
+	if w == nil || !w.takes(in.m) {
+		c.mu.Unlock()
 		return false
 	}
-	c.want.got <- in
 	c.want = nil
+	if !late {
+		w.got <- in
+	}
+	c.mu.Unlock()
+	if late {
+		l.keepLate(w, in)
+	}
 	return true
 }
 
-// expect begins to wait for the answer to m.
-func (c *conn) expect(m *codec.Message) *want {
-	w := &want{answers: m.Type().Response(), request: m, got: make(chan incoming, 1)}
+// expect begins to wait for w.
+func (c *conn) expect(w *want) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.want = w
-	return w
+}
+
+// idle is how long nothing was heard.
+func (c *conn) idle() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.heard)
 }
 
 func (c *conn) ended() bool {

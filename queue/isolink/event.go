@@ -22,10 +22,12 @@ const (
 	Suspect                         // an answer was refused: Err, an *AnswerError
 	Asked                           // the host asks for a sign-in: Code of the answer
 	Unsendable                      // an entry cannot be expressed: STAN, Err
+	CameLate                        // an answer came after its wait had ended: STAN, Code
+	SignedOff                       // the host was told that the terminal stops: STAN
 )
 
 var eventNames = [...]string{"", "connecting", "connected", "signing in", "ready", "lost", "no line", "stray",
-	"suspect", "asked", "unsendable"}
+	"suspect", "asked", "unsendable", "came late", "signed off"}
 
 func (k EventKind) String() string {
 	if k > 0 && int(k) < len(eventNames) {

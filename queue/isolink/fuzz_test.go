@@ -51,8 +51,7 @@ func (p *pipeHost) dial(context.Context) (net.Conn, error) {
 // FuzzHost lets a host send any bytes instead of an answer: no panic, no hang,
 // and never an approval without a right MAC. Memory is bounded by the framing.
 func FuzzHost(f *testing.F) {
-	tmk, err := codec.NewMasterKey(bytes.Repeat([]byte{0x11}, 16))
-	require.NoError(f, err)
+	tmk := masterKey(f)
 	h := &scripted{tmk: tmk, batch: 42}
 	e := cardEntry()
 	sample := func(code string, change func(*codec.Message)) []byte {
@@ -98,8 +97,7 @@ func FuzzHost(f *testing.F) {
 
 // FuzzSignIn lets a host answer the sign-in with any bytes.
 func FuzzSignIn(f *testing.F) {
-	tmk, err := codec.NewMasterKey(bytes.Repeat([]byte{0x11}, 16))
-	require.NoError(f, err)
+	tmk := masterKey(f)
 	h := &scripted{tmk: tmk, batch: 42}
 	m := codec.NewMessage(codec.UnionPay(), 0x0800)
 	for de, v := range map[int]string{11: "900001", 41: lane.Terminal, 42: lane.Merchant, 60: "00000000003"} {

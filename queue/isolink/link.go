@@ -29,11 +29,15 @@ type Link struct {
 	turn    chan struct{} // whoever holds its one token owns what follows
 
 	conn   *conn     // nil: none
+	old    []*conn   // read for late answers only
 	mac    codec.MAC // nil: a sign-in is needed
 	line   queue.Line
 	signed time.Time // when we signed in last
 	asked  int       // answers in a row that ask for a sign-in
 	code   string    // DE 39 of the newest of them
+
+	lateMu sync.Mutex
+	late   []Late
 }
 
 // New makes the link of lane's terminal. Nothing is dialled before the first
@@ -78,6 +82,9 @@ func (l *Link) Close() error {
 	l.end()
 	l.turn <- struct{}{} // whoever holds it returns soon, for its ctx has ended
 	l.drop()
+	for _, c := range l.old {
+		c.Close()
+	}
 	<-l.turn
 	l.readers.Wait()
 	return nil
@@ -141,9 +148,9 @@ func (l *Link) ready(ctx context.Context) error {
 	return err
 }
 
-// connect dials unless there is a connection.
+// connect dials unless there is a connection that can be trusted.
 func (l *Link) connect(ctx context.Context) error {
-	if l.conn != nil && !l.conn.ended() {
+	if l.conn != nil && !l.conn.ended() && l.alive(ctx) {
 		return nil
 	}
 	l.conn = nil
@@ -152,11 +159,34 @@ func (l *Link) connect(ctx context.Context) error {
 	if err != nil {
 		return lineError("dial", err)
 	}
-	c := &conn{Conn: nc, dead: make(chan struct{})}
+	c := &conn{Conn: nc, dead: make(chan struct{}), heard: time.Now()}
 	l.conn = c
 	l.tell(Event{Kind: Connected})
 	l.readers.Go(func() { l.read(c) })
 	return nil
+}
+
+// alive asks for an echo where the host was not heard for long: the network may
+// have forgotten the connection.
+func (l *Link) alive(ctx context.Context) bool {
+	if l.opts.EchoAfter < 0 || l.conn.idle() < l.opts.EchoAfter {
+		return true
+	}
+	wait := echoTime
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	f := &fields{m: codec.NewMessage(l.opts.Spec, mtiNetwork)}
+	f.set(41, l.terminal)
+	f.set(42, l.merchant)
+	f.value(60, codec.Private60{Batch: int(l.line.HostBatch), Network: codec.NetEcho})
+	if f.err != nil {
+		return true // a dialect without an echo
+	}
+	_, err := l.converse(ctx, f.m)
+	return err == nil
 }
 
 // drop gives the connection up; the next call dials.
@@ -167,22 +197,24 @@ func (l *Link) drop() {
 	}
 }
 
-// exchange sends a frame, the form of m, and waits for its answer. unsent says
-// that no byte of it left the device. After an error the connection is gone:
-// what is silent or broken is not trusted with the next message.
-func (l *Link) exchange(ctx context.Context, m *codec.Message, frame []byte) (in incoming, unsent bool, err error) {
+// exchange sends a frame and waits for its answer. unsent says that no byte of
+// it left the device. After an error the connection is not used again: what is
+// silent or broken is not trusted with the next message.
+func (l *Link) exchange(ctx context.Context, frame []byte, w *want) (in incoming, unsent bool, err error) {
 	c := l.conn
-	w := c.expect(m)
+	c.expect(w)
 	if c.ended() {
 		err, unsent = c.err, true
 	} else if unsent, err = c.send(ctx, frame); err == nil {
-		in, err = c.wait(ctx, w)
+		if in, err = c.wait(ctx, w); err == nil {
+			return in, false, nil
+		}
+		if in, came := l.waitLonger(c, w); came {
+			return in, false, nil
+		}
 	}
-	if err != nil {
-		l.drop()
-		return in, unsent, lineError(m.Type().String(), l.whyEnded(err))
-	}
-	return in, false, nil
+	l.drop()
+	return in, unsent, lineError(w.request.Type().String(), l.whyEnded(err))
 }
 
 // Send delivers e once and waits for its answer, as queue.Uplink asks. It needs
@@ -214,14 +246,16 @@ func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	if err != nil {
 		return queue.Answer{}, notSent(err)
 	}
-	in, unsent, err := l.exchange(ctx, m, frame)
+	w := newWant(m)
+	w.id, w.stan, w.mac = e.ID, e.STAN, l.mac
+	in, unsent, err := l.exchange(ctx, frame, w)
 	if unsent {
 		return queue.Answer{}, notSent(err)
 	}
 	if err != nil {
 		return queue.Answer{}, err
 	}
-	return l.judge(m, in, e)
+	return l.judge(w.request, in, e)
 }
 
 func notSent(err error) error { return fmt.Errorf("%w: %w", queue.ErrNotSent, err) }

@@ -2,6 +2,7 @@ package isolink
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -12,13 +13,31 @@ import (
 // Dialer opens a connection to the host. It returns when ctx is done.
 type Dialer func(ctx context.Context) (net.Conn, error)
 
-// TCP dials host:port without encryption.
+// TCP dials host:port without encryption. A peer that vanishes is noticed by the
+// operating system's probes within 30 s or so.
 func TCP(address string) Dialer {
-	return func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address)
-	}
+	return func(ctx context.Context) (net.Conn, error) { return plain.DialContext(ctx, "tcp", address) }
 }
+
+// TLS dials host:port and shakes hands by config, which is copied: its zero
+// MinVersion means TLS 1.3 here, and Certificates are what the host knows the
+// terminal by.
+func TLS(address string, config *tls.Config) Dialer {
+	c := config.Clone()
+	if c == nil {
+		c = &tls.Config{}
+	}
+	if c.MinVersion == 0 {
+		c.MinVersion = tls.VersionTLS13
+	}
+	d := tls.Dialer{NetDialer: plain, Config: c}
+	return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+}
+
+var plain = &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+
+// echoTime is how long Prepare waits for an echo.
+const echoTime = 2 * time.Second
 
 // Numbers gives trace numbers for messages that are not entries: a
 // *queue.Queue. The number must be durable before it is returned.
@@ -61,6 +80,10 @@ type Options struct {
 	// AnswerTimeout bounds the wait for any answer, and so does the ctx of each
 	// call. Default 60 s.
 	AnswerTimeout time.Duration
+	// EchoAfter is how long the host may not have been heard before Prepare asks
+	// it for an echo, and dials anew when none comes in 2 s. Default 60 s;
+	// negative: never.
+	EchoAfter time.Duration
 	// OnEvent is told what happens on the line, for a screen. It is called from
 	// several goroutines, must return soon and must not call the Link.
 	OnEvent func(Event)
@@ -96,6 +119,9 @@ func (o *Options) withDefaults() (d Options) {
 	}
 	if d.AnswerTimeout <= 0 {
 		d.AnswerTimeout = 60 * time.Second
+	}
+	if d.EchoAfter == 0 {
+		d.EchoAfter = 60 * time.Second
 	}
 	if d.OnEvent == nil {
 		d.OnEvent = func(Event) {}

@@ -57,11 +57,22 @@ type asked struct {
 
 func newScripted(t *testing.T, script func(*asked)) *scripted {
 	t.Helper()
-	tmk, err := codec.NewMasterKey(bytes.Repeat([]byte{0x11}, 16))
-	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &scripted{t: t, ln: ln, tmk: tmk, script: script, batch: 42}
+	return serveScript(t, ln, script)
+}
+
+func masterKey(t testing.TB) *codec.MasterKey {
+	t.Helper()
+	tmk, err := codec.NewMasterKey(bytes.Repeat([]byte{0x11}, 16))
+	require.NoError(t, err)
+	return tmk
+}
+
+// serveScript runs a scripted host on ln.
+func serveScript(t *testing.T, ln net.Listener, script func(*asked)) *scripted {
+	t.Helper()
+	h := &scripted{t: t, ln: ln, tmk: masterKey(t), script: script, batch: 42}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {

@@ -1,7 +1,6 @@
 package isolink_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -269,8 +268,7 @@ func TestCloseUnblocks(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	tmk, err := codec.NewMasterKey(bytes.Repeat([]byte{1}, 16))
-	require.NoError(t, err)
+	tmk := masterKey(t)
 	dial, numbers := isolink.TCP("127.0.0.1:1"), new(series)
 	for name, bad := range map[string]queue.Lane{
 		"no terminal":   {Host: "h", Merchant: "1"},
@@ -281,7 +279,7 @@ func TestNewRefuses(t *testing.T) {
 		_, err := isolink.New(bad, dial, numbers, tmk, nil)
 		require.Error(t, err, name)
 	}
-	_, err = isolink.New(lane, nil, numbers, tmk, nil)
+	_, err := isolink.New(lane, nil, numbers, tmk, nil)
 	require.Error(t, err)
 	_, err = isolink.New(lane, dial, numbers, tmk, &isolink.Options{Operator: "0123"})
 	require.Error(t, err)

@@ -50,13 +50,50 @@ func (l *Link) signIn(ctx context.Context) error {
 	return nil
 }
 
+// SignOff tells the host that the terminal stops for now (0820); the next Prepare
+// signs in again. Without a sign-in it does nothing.
+//
+// Errors: those of Prepare; the link is signed off all the same.
+func (l *Link) SignOff(ctx context.Context) error {
+	ctx, done, err := l.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if l.mac == nil {
+		return nil
+	}
+	l.mac = nil
+	if err := l.connect(ctx); err != nil {
+		return l.whyEnded(err)
+	}
+	stan, err := l.numbers.NextSTAN(ctx, l.lane)
+	if err != nil {
+		return fmt.Errorf("sign-off: no trace number: %w", err)
+	}
+	f := l.networkMessage(mtiNetwork, stan, l.line.HostBatch, codec.NetSignOff)
+	if f.err != nil {
+		return f.err
+	}
+	in, err := l.converse(ctx, f.m)
+	if err != nil {
+		return lineError("sign-off", err)
+	}
+	l.tell(Event{Kind: SignedOff, STAN: stan})
+	code, _ := in.m.Text(39)
+	if r := l.opts.Codes(code); !r.Approved() {
+		return &LineError{During: "sign-off", Reason: refusal(r), Code: code}
+	}
+	return nil
+}
+
 // converse sends a message without a MAC and checks that its answer is for us.
 func (l *Link) converse(ctx context.Context, m *codec.Message) (incoming, error) {
 	frame, err := l.frame(m, nil)
 	if err != nil {
 		return incoming{}, err
 	}
-	in, _, err := l.exchange(ctx, m, frame)
+	in, _, err := l.exchange(ctx, frame, newWant(m))
 	if err != nil {
 		return in, err
 	}

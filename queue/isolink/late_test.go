@@ -1,0 +1,208 @@
+package isolink_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/codec"
+	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/isolink"
+)
+
+// An answer that comes after the wait has ended is kept for its entry, on a
+// connection of its own: it is never taken for the next message's.
+func TestLateAnswers(t *testing.T) {
+	release, came := make(chan func(a *asked)), make(chan isolink.Event, 4)
+	h := newScripted(t, financial(func(a *asked) { (<-release)(a) }))
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, &isolink.Options{OnEvent: func(ev isolink.Event) {
+		h.note(ev)
+		if ev.Kind == isolink.CameLate || ev.Kind == isolink.Suspect {
+			came <- ev
+		}
+	}})
+	require.NoError(t, err)
+	defer l.Close()
+	silent := func() {
+		_, err := l.Prepare(context.Background())
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+		defer cancel()
+		_, err = l.Send(ctx, cardEntry())
+		inDoubt(t, err)
+	}
+	silent()
+	release <- func(a *asked) {
+		go func() { release <- func(a *asked) { a.answer("51", nil) } }() // the next one's answer
+		a.answer("00", nil)
+	}
+	ev := <-came
+	require.Equal(t, isolink.CameLate, ev.Kind)
+	require.Equal(t, queue.STAN(7), ev.STAN)
+	next := cardEntry()
+	next.ID, next.STAN = 8, 8
+	a, err := h.send(l, next)
+	require.NoError(t, err)
+	require.Equal(t, "51", a.Code)
+	late := l.LateAnswers()
+	require.Len(t, late, 1)
+	require.Equal(t, queue.ID(7), late[0].ID)
+	require.Equal(t, queue.Approved, late[0].Answer.Verdict)
+	require.Empty(t, l.LateAnswers())
+	require.Equal(t, 1, h.count(0x0800))
+
+	silent()
+	release <- func(a *asked) { a.answer("00", func(m *codec.Message) { set(m, 64, "3030303030303030") }) }
+	require.Equal(t, isolink.Suspect, (<-came).Kind)
+	require.Empty(t, l.LateAnswers(), "evidence needs a right MAC, too")
+}
+
+// inBubble runs a test whose host sits behind pipes, on a clock of its own.
+// serve is what the host does with each message after the sign-in.
+func inBubble(t *testing.T, serve func(a *asked), test func(t *testing.T, l *isolink.Link, dials *int)) {
+	tmk := masterKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := &scripted{tmk: tmk, batch: 42}
+		dials := 0
+		dial := func(context.Context) (net.Conn, error) {
+			dials++
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				for {
+					frame, err := codec.Framing{}.Read(theirs, nil)
+					if err != nil {
+						return
+					}
+					m, err := codec.UnionPay().Decode(frame.Body)
+					if err != nil {
+						return
+					}
+					if a := (&asked{m, h, theirs, frame}); m.Type() == 0x0800 {
+						a.answer("00", nil)
+					} else {
+						serve(a)
+					}
+				}
+			}()
+			return ours, nil
+		}
+		l, err := isolink.New(lane, dial, new(series), tmk, nil)
+		require.NoError(t, err)
+		test(t, l, &dials)
+		require.NoError(t, l.Close())
+	})
+}
+
+// After a silence the host is asked for an echo before it is trusted with a
+// payment; where none comes the link dials anew, without a sign-in.
+func TestADeadPeerIsNoticed(t *testing.T) {
+	echoes, answers := 0, true
+	serve := func(a *asked) {
+		if a.Type() == 0x0820 {
+			echoes++
+			require.Equal(t, "0820 41=10000001 42=898100000000001 60=00000042301", fieldsOf(a.Message))
+			if !answers {
+				return
+			}
+		}
+		a.answer("00", nil)
+	}
+	inBubble(t, serve, func(t *testing.T, l *isolink.Link, dials *int) {
+		ctx := context.Background()
+		prepare := func() time.Duration {
+			start := time.Now()
+			_, err := l.Prepare(ctx)
+			require.NoError(t, err)
+			return time.Since(start)
+		}
+		prepare()
+		time.Sleep(59 * time.Second) // of the bubble's clock
+		prepare()
+		require.Equal(t, []int{0, 1}, []int{echoes, *dials})
+		time.Sleep(2 * time.Second)
+		prepare()
+		prepare()
+		require.Equal(t, []int{1, 1}, []int{echoes, *dials})
+		answers = false
+		time.Sleep(61 * time.Second)
+		require.Equal(t, 2*time.Second, prepare())
+		require.Equal(t, []int{2, 2}, []int{echoes, *dials})
+		time.Sleep(61 * time.Second)
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err := l.Prepare(short)
+		require.NoError(t, err, "half of the time is left for dialling")
+		require.Equal(t, 3, *dials)
+		_, err = l.Send(ctx, cardEntry())
+		require.NoError(t, err)
+	})
+}
+
+// A connection that waits for a late answer ends after two minutes, one that
+// stops in a frame after ten seconds, and a wait without a deadline after a
+// minute: nothing stays for ever.
+func TestNothingWaitsForEver(t *testing.T) {
+	var ended chan time.Duration
+	serve := func(a *asked) {
+		start := time.Now()
+		if v, _ := a.Text(11); v == "000008" {
+			a.write([]byte{0})
+		}
+		_, err := a.conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		ended <- time.Since(start)
+	}
+	inBubble(t, serve, func(t *testing.T, l *isolink.Link, dials *int) {
+		ended = make(chan time.Duration, 16) // the bubble's own
+		send := func(ctx context.Context, stan queue.STAN) time.Duration {
+			_, err := l.Prepare(ctx)
+			require.NoError(t, err)
+			e := cardEntry()
+			e.STAN = stan
+			start := time.Now()
+			_, err = l.Send(ctx, e)
+			inDoubt(t, err)
+			return time.Since(start)
+		}
+		require.Equal(t, time.Minute, send(t.Context(), 7))
+		require.Equal(t, 3*time.Minute, <-ended)
+		require.Equal(t, 10*time.Second, send(t.Context(), 8))
+		require.Equal(t, 10*time.Second, <-ended)
+		for range 6 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			send(ctx, 7)
+			cancel()
+		}
+		synctest.Wait()
+		require.Len(t, ended, 2, "four connections at most wait for late answers")
+	})
+}
+
+func TestSignOff(t *testing.T) {
+	h := newScripted(t, nil)
+	l := h.link(nil)
+	ctx := context.Background()
+	require.NoError(t, l.SignOff(ctx), "there is nothing to sign off")
+	require.Zero(t, h.total())
+	_, err := l.Prepare(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.SignOff(ctx))
+	m, _ := h.last()
+	require.Equal(t, "0820 11=900002 41=10000001 42=898100000000001 60=00000042002", fieldsOf(m))
+	require.Equal(t, 1, h.told(isolink.SignedOff))
+	_, err = l.Send(ctx, cardEntry())
+	require.ErrorIs(t, err, isolink.ErrSignInFirst)
+	_, err = h.send(l, cardEntry())
+	require.NoError(t, err)
+	require.Equal(t, 2, h.count(0x0800))
+	h.behave(func(a *asked) { a.answer("96", nil) })
+	require.Equal(t, "96", requireReason(t, isolink.HostBusy, l.SignOff(ctx)).Code)
+	require.False(t, errors.Is(l.SignOff(ctx), queue.ErrNotSent))
+}
