@@ -93,7 +93,12 @@ func (f *File) exclusively(ctx context.Context, fn func() error) error {
 	done := make(chan error, 1)
 	select {
 	case f.alone <- func() { done <- guard(fn) }:
-		return <-done
+		select {
+		case err := <-done:
+			return err
+		case <-f.stopped:
+			return ErrClosed // fn took the committer with it
+		}
 	case <-f.stop:
 		return ErrClosed
 	case <-ctx.Done():
