@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -205,6 +206,22 @@ func (c *conn) send(ctx context.Context, frame []byte) (unsent bool, err error) 
 	// What lies below another kind of connection may have sent bytes of its own.
 	_, plain := c.Conn.(*net.TCPConn)
 	return err != nil && n == 0 && plain, err
+}
+
+// whyUnwritten prefers the reader's word for why a write failed: a peer that
+// refuses a certificate says so before it closes.
+func (c *conn) whyUnwritten(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case <-c.dead:
+		return c.err
+	case <-patience.C:
+		return err
+	}
 }
 
 // wait returns the answer, or an error when ctx or the connection ends first.

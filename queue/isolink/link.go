@@ -205,13 +205,12 @@ func (l *Link) exchange(ctx context.Context, frame []byte, w *want) (in incoming
 	c.expect(w)
 	if c.ended() {
 		err, unsent = c.err, true
-	} else if unsent, err = c.send(ctx, frame); err == nil {
-		if in, err = c.wait(ctx, w); err == nil {
-			return in, false, nil
-		}
-		if in, came := l.waitLonger(c, w); came {
-			return in, false, nil
-		}
+	} else if unsent, err = c.send(ctx, frame); err != nil {
+		err = c.whyUnwritten(err)
+	} else if in, err = c.wait(ctx, w); err == nil {
+		return in, false, nil
+	} else if in, came := l.waitLonger(c, w); came {
+		return in, false, nil
 	}
 	l.drop()
 	return in, unsent, lineError(w.request.Type().String(), l.whyEnded(err))
