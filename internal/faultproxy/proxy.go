@@ -1,0 +1,234 @@
+// Package faultproxy stands between a device and its host on real TCP and
+// damages what passes, for tests: cut, delayed, doubled, truncated, corrupted,
+// dropped or trickled units, connections that are reset, half-open or black
+// holes, and ports that refuse.
+//
+// What passes is split into units, such as frames, by a bufio.SplitFunc; a fault
+// strikes one unit that its Match chooses, at a byte of it. TLS, whose units are
+// records, passes as well.
+package faultproxy
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Direction is the way that a unit goes.
+type Direction uint8
+
+// The directions.
+const (
+	ToHost Direction = iota
+	ToDevice
+)
+
+func (d Direction) String() string { return [...]string{"to the host", "to the device"}[d&1] }
+
+// Kind is what happens to the unit that a fault strikes.
+type Kind uint8
+
+// The kinds. Bytes before Fault.At have passed in all but Delay and Drop.
+const (
+	Cut       Kind = iota + 1 // both connections are closed
+	Reset                     // both connections are reset
+	Truncate                  // the rest of the unit is missing; what follows passes
+	Corrupt                   // the byte at At is inverted
+	Duplicate                 // the unit passes twice
+	Drop                      // the unit does not pass
+	Delay                     // the unit passes after For, and all behind it too
+	Trickle                   // each further byte waits For
+	BlackHole                 // nothing passes any more, either way; nothing is closed
+	HalfOpen                  // as BlackHole, and the host's side is closed: the device is not told
+)
+
+var kindNames = [...]string{"", "cut", "reset", "truncate", "corrupt", "duplicate", "drop", "delay", "trickle", "black hole", "half open"}
+
+func (k Kind) String() string { return kindNames[min(int(k), len(kindNames)-1)] }
+
+// Fault strikes one unit.
+type Fault struct {
+	Kind  Kind
+	To    Direction
+	Match func(unit []byte) bool // nil: the next one
+	At    int                    // a byte of the unit; beyond its end means its end, negative counts from there
+	For   time.Duration
+}
+
+// Proxy passes connections on to a host. Close ends it.
+type Proxy struct {
+	target string
+	split  bufio.SplitFunc
+	addr   string
+	wg     sync.WaitGroup
+	done   chan struct{}
+	struck atomic.Int64
+
+	mu     sync.Mutex
+	ln     net.Listener // nil: refusing
+	faults []Fault
+	lines  map[*line]struct{}
+	closed bool
+}
+
+// maxUnit bounds a unit; a longer one ends the connection.
+const maxUnit = 64 << 10
+
+// Listen starts a proxy on a free port of this machine in front of target. A nil
+// split passes what comes as it comes.
+func Listen(target string, split bufio.SplitFunc) (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	if split == nil {
+		split = anything
+	}
+	p := &Proxy{target: target, split: split, addr: ln.Addr().String(), ln: ln,
+		lines: map[*line]struct{}{}, done: make(chan struct{})}
+	p.wg.Go(func() { p.accept(ln) })
+	return p, nil
+}
+
+func anything(data []byte, _ bool) (int, []byte, error) {
+	if len(data) == 0 {
+		return 0, nil, nil
+	}
+	return len(data), data, nil
+}
+
+// Frames splits into frames of two bytes of big-endian length and as many bytes;
+// what is left at the end of a connection is a unit of its own.
+func Frames(data []byte, atEOF bool) (int, []byte, error) {
+	n := 2
+	if len(data) >= 2 {
+		n += int(binary.BigEndian.Uint16(data))
+	}
+	switch {
+	case len(data) >= n && len(data) >= 2:
+		return n, data[:n], nil
+	case atEOF && len(data) > 0:
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+// Addr is host:port of the proxy; it stays while it refuses.
+func (p *Proxy) Addr() string { return p.addr }
+
+// Strike arms a fault for one unit. Several wait in line, each way by itself.
+func (p *Proxy) Strike(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, f)
+}
+
+// Struck is how many faults have struck.
+func (p *Proxy) Struck() int { return int(p.struck.Load()) }
+
+// Calm disarms what has not struck yet.
+func (p *Proxy) Calm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
+// Refuse closes the port and all connections: a dial is refused until Admit.
+func (p *Proxy) Refuse() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ln != nil {
+		p.ln.Close()
+		p.ln = nil
+	}
+	for l := range p.lines {
+		l.close()
+	}
+}
+
+// Admit opens the port again.
+func (p *Proxy) Admit() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ln != nil || p.closed {
+		return nil
+	}
+	ln, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return err
+	}
+	p.ln = ln
+	p.wg.Go(func() { p.accept(ln) })
+	return nil
+}
+
+// Close ends all connections and returns once nothing runs any more.
+func (p *Proxy) Close() error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		close(p.done)
+	}
+	p.mu.Unlock()
+	p.Refuse()
+	p.wg.Wait()
+	return nil
+}
+
+func (p *Proxy) accept(ln net.Listener) {
+	for {
+		device, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		host, err := net.Dial("tcp", p.target)
+		if err != nil {
+			device.Close()
+			continue
+		}
+		p.start(&line{p: p, ends: [2]net.Conn{host, device}, gone: make(chan struct{})}, ln)
+	}
+}
+
+func (p *Proxy) start(l *line, ln net.Listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ln != ln { // refusing since
+		l.close()
+		return
+	}
+	p.lines[l] = struct{}{}
+	p.wg.Go(func() {
+		var both sync.WaitGroup
+		for _, to := range []Direction{ToHost, ToDevice} {
+			both.Go(func() { l.pass(to) })
+		}
+		both.Wait()
+		l.close()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.lines, l)
+	})
+}
+
+// next takes the fault that strikes this unit.
+func (p *Proxy) next(to Direction, unit []byte) (Fault, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range p.faults {
+		if f.To != to || f.Match != nil && !f.Match(unit) {
+			continue
+		}
+		p.faults = append(p.faults[:i:i], p.faults[i+1:]...)
+		p.struck.Add(1)
+		return f, true
+	}
+	return Fault{}, false
+}
