@@ -77,6 +77,7 @@ type Meta struct {
 	Txid     uint64 // the commit that wrote it
 	Root     uint64 // page of the root bucket
 	High     uint64 // all pages in use are below it
+	Slot     int64  // the page that it stands on, 0 or 1
 	freelist uint64
 }
 
@@ -148,6 +149,7 @@ func readMetas(r io.ReaderAt, size int64) (metas []Meta, err error) {
 			err = e
 			continue
 		}
+		m.Slot = int64(slot)
 		metas = append(metas, m)
 	}
 	if len(metas) == 0 && !claimed {

@@ -63,7 +63,8 @@ func (d *Disk) Durable() []byte { return slices.Clone(d.durable) }
 
 // Images yields the states that a power cut now may leave: every prefix of
 // what was not synced, each write left out, each alone, each torn at a sector
-// of rng's choice, and n random subsets, by sectors.
+// of rng's choice, each garbled (a flash page that lost its power), and n
+// random subsets, by sectors.
 func (d *Disk) Images(rng *rand.Rand, n int) iter.Seq[Image] {
 	return func(yield func(Image) bool) {
 		w := d.maybe()
@@ -81,6 +82,10 @@ func (d *Disk) Images(rng *rand.Rand, n int) iter.Seq[Image] {
 				!build(fmt.Sprintf("write %d alone", i), func(j, _ int) bool { return j == i }) ||
 				!build(fmt.Sprintf("write %d torn at %d", i, at), func(j, s int) bool { return j < i || (j == i && s < at) }) ||
 				!build(fmt.Sprintf("write %d torn before %d", i, at), func(j, s int) bool { return j < i || (j == i && s >= at) }) {
+				return
+			}
+			if !yield(Image{fmt.Sprintf("write %d garbled", i), d.garbled(w[:i], w[i], rng)}) ||
+				!yield(Image{fmt.Sprintf("write %d garbled, alone", i), d.garbled(nil, w[i], rng)}) {
 				return
 			}
 		}
@@ -106,6 +111,16 @@ func (d *Disk) Images(rng *rand.Rand, n int) iter.Seq[Image] {
 			}
 		}
 	}
+}
+
+// garbled has the writes before, and noise in the place of op.
+func (d *Disk) garbled(before []Op, op Op, rng *rand.Rand) []byte {
+	b := d.build(before, func(_, _ int) bool { return true })
+	noise := make([]byte, len(op.Data))
+	for n := range noise {
+		noise[n] = byte(rng.Uint32())
+	}
+	return write(b, op.Off, noise)
 }
 
 func (d *Disk) build(w []Op, keep func(i, sector int) bool) []byte {

@@ -52,6 +52,7 @@ type Kit struct {
 
 	failWrite int
 	writeErr  error
+	failAll   bool
 	failSync  int
 	recording bool
 	ops       []Op
@@ -141,7 +142,7 @@ func (k *Kit) synced(failed bool) {
 
 func (k *Kit) countWrite() error {
 	k.writes++
-	if k.writes == k.failWrite {
+	if k.writes == k.failWrite || (k.failAll && k.writes > k.failWrite) {
 		return k.writeErr
 	}
 	return nil
@@ -171,7 +172,15 @@ func (k *Kit) FailWrite(n int, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.settle()
-	k.failWrite, k.writeErr = k.writes+n, err
+	k.failWrite, k.writeErr, k.failAll = k.writes+n, err, false
+}
+
+// FailWrites makes every write from now fail.
+func (k *Kit) FailWrites(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settle()
+	k.failWrite, k.writeErr, k.failAll = k.writes, err, true
 }
 
 // FailSync makes the n-th sync from now fail, from 1.
@@ -186,7 +195,7 @@ func (k *Kit) FailSync(n int) {
 func (k *Kit) Heal() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.failWrite, k.failSync = 0, 0
+	k.failWrite, k.failSync, k.failAll = 0, 0, false
 }
 
 // Counts returns how many writes and syncs there were.

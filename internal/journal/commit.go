@@ -18,6 +18,8 @@ const (
 	// linger is how long a commit waits for those that the last one has just
 	// answered, where it had answered several.
 	linger = 50 * time.Microsecond
+	// maxSpins ends the wait where the clock stands still, as in a test.
+	maxSpins = 2000
 )
 
 // op is one caller's function on its way through a group commit.
@@ -109,14 +111,19 @@ func (f *File) commitLoop() {
 	}
 }
 
-// collect takes what waits; after a group of several it lingers for as many.
+// collect takes what waits; after a group of several it lingers for as many as
+// that one answered and those that waited meanwhile.
 func (f *File) collect(first *op, last int) []*op {
 	var group []*op
 	if first.take() {
 		group = append(group, first)
 	}
+	want := 1
+	if last > 1 {
+		want = last + len(f.ops)
+	}
 	var until time.Time
-	for len(group) < maxGroup {
+	for spins := 0; len(group) < maxGroup && spins < maxSpins; {
 		select {
 		case o := <-f.ops:
 			if o.take() {
@@ -125,9 +132,10 @@ func (f *File) collect(first *op, last int) []*op {
 			continue
 		default:
 		}
-		if len(group) >= last {
+		if len(group) >= want {
 			break
 		}
+		spins++
 		now := time.Now()
 		if until.IsZero() {
 			until = now.Add(linger)
@@ -182,7 +190,7 @@ func (f *File) tryCommit(ops []*op) (failed *op, err error) {
 		g := &group{reserve: f.opts.reserve()}
 		// The zeros are for speed and for Admit: where the disk is too full for
 		// them the commit itself says whether it still fits.
-		g.room, g.growErr = f.makeRoom(btx, 0)
+		g.behind, g.among, g.growErr = f.makeRoom(btx, 0)
 		wrote := false
 		for _, o := range ops {
 			tx := &Tx{f: f, tx: btx, g: g}
@@ -223,7 +231,7 @@ func (f *File) finish(btx *bolt.Tx, g *group) error {
 		return err
 	}
 	if 4*g.put > slack {
-		_, _ = f.makeRoom(btx, 4*g.put)
+		_, _, _ = f.makeRoom(btx, 4*g.put)
 	}
 	c := &commit{done: make(chan struct{})}
 	defer close(c.done)

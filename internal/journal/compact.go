@@ -36,8 +36,13 @@ func removeCopies(real string) error {
 	return nil
 }
 
+// ErrKeepLog is returned by a Condense for which there is nothing to condense.
+var ErrKeepLog = errors.New("the log is kept as it is")
+
 // Condense gives, in their order, the events that stand for the whole log up
 // to the state tx. It is called twice on one state and gives the same twice.
+//
+// ErrKeepLog from it says that the log is to be copied as it is.
 type Condense func(tx *Tx, give func(body []byte) error) error
 
 // Compact writes the journal into a fresh file and puts that in the place of
@@ -228,7 +233,11 @@ func (c *copier) first(ctx context.Context, btx *bolt.Tx, condense Condense) err
 	}
 	if condense != nil {
 		n := uint64(0)
-		if err := condense(tx, func([]byte) error { n++; return nil }); err != nil {
+		err := condense(tx, func([]byte) error { n++; return nil })
+		if errors.Is(err, ErrKeepLog) {
+			return c.fill(ctx, tx, h, nil)
+		}
+		if err != nil {
 			return err
 		}
 		if n > end.last {
@@ -236,11 +245,21 @@ func (c *copier) first(ctx context.Context, btx *bolt.Tx, condense Condense) err
 		}
 		h.base = tail{last: end.last - n, head: end.head}
 	}
+	return c.fill(ctx, tx, h, condense)
+}
+
+// fill makes the fresh file with header h and copies tx into it.
+func (c *copier) fill(ctx context.Context, tx *Tx, h header, condense Condense) error {
 	c.log = c.from.head.base
 	if err := c.make(ctx, h); err != nil {
 		return err
 	}
+	var err error
 	if condense != nil {
+		end, e := tx.tail()
+		if e != nil {
+			return e
+		}
 		c.log = tail{last: end.last, head: end.head}
 		err = condense(tx, func(body []byte) error { return c.add(ctx, change{bucket: events, value: bytes.Clone(body)}) })
 	} else {

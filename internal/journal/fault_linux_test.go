@@ -106,19 +106,9 @@ func TestEverySyncFails(t *testing.T) {
 // The disk stays broken: nothing is accepted until it is well again, and then
 // everything acknowledged is there.
 func TestNothingIsAcceptedWhileBroken(t *testing.T) {
-	var k faultkit.Kit
-	sick := false
-	o := heldBy(&k)
-	o.OnWrite = func(b []byte, off int64) error {
-		if sick {
-			return syscall.EIO
-		}
-		return k.Raw(b, off)
-	}
-	f := open(t, tempPath(t), o)
+	f, k := faulty(t, tempPath(t))
 	workload(t, f, 3)
-	sick = true
-	k.FailWrite(1, syscall.EIO)
+	k.FailWrites(syscall.EIO)
 	try := func() error {
 		return f.Update(t.Context(), func(tx *journal.Tx) error {
 			_, err := putIn(tx)
@@ -129,7 +119,7 @@ func TestNothingIsAcceptedWhileBroken(t *testing.T) {
 		require.ErrorIs(t, try(), journal.ErrNotSynced)
 		require.ErrorIs(t, f.View(func(*journal.Tx) error { return nil }), journal.ErrNotSynced)
 	}
-	sick = false
+	k.Heal()
 	require.NoError(t, try())
 	requireContent(t, f, 4)
 }

@@ -45,26 +45,34 @@ type group struct {
 	sum    checksum // what the group changes of the sum of all records
 
 	put     int64 // bytes put so far
-	room    int64 // bytes free in the file when the commit began
+	behind  int64 // bytes free behind the file's pages when the commit began
+	among   int64 // and among them
 	reserve int64
 	growErr error
 }
 
 // Admit is called inside Update by a function that brings something new: it
 // refuses with a *FullError once what is left must be kept for what is not.
+// Free pages between others count by half, since larger records find no place
+// in the small gaps, and for no more than half of what is kept. Settling,
+// forgetting and Compact make room.
 func (t *Tx) Admit() error {
 	g := t.g
-	if g == nil || g.room-2*g.put-slack >= g.reserve {
+	if g == nil {
 		return nil
 	}
-	return &FullError{Room: max(0, g.room-2*g.put), Reserve: g.reserve, Err: g.growErr}
+	keep, behind := g.reserve+slack, g.behind-2*g.put
+	if behind >= keep || (behind >= keep/2 && behind+g.among/2 >= keep) {
+		return nil
+	}
+	return &FullError{Room: max(0, behind) + g.among, Reserve: g.reserve, Err: g.growErr}
 }
 
 // makeRoom fills the file with zeros ahead of a commit that puts about need
-// bytes, and returns how many bytes are free in it: behind its pages and among
-// them. A page written into blocks that the file has already costs its sync no
+// bytes, and returns how many bytes are free behind its pages and among them.
+// A page written into blocks that the file has already costs its sync no
 // metadata, and cannot fail for want of space.
-func (f *File) makeRoom(btx *bolt.Tx, need int64) (room int64, err error) {
+func (f *File) makeRoom(btx *bolt.Tx, need int64) (behind, among int64, err error) {
 	used := btx.Size()
 	f.filled = max(f.filled, used)
 	// bbolt refuses to go further than this.
@@ -74,8 +82,7 @@ func (f *File) makeRoom(btx *bolt.Tx, need int64) (room int64, err error) {
 		f.filled, err = f.fill(f.real, f.filled, min(max(want, f.filled+growStep), limit))
 	}
 	s := f.db.Stats()
-	room = max(0, min(f.filled, limit)-used)
-	return room + int64(s.FreePageN+s.PendingPageN)*pageSize, err
+	return max(0, min(f.filled, limit)-used), int64(s.FreePageN+s.PendingPageN) * pageSize, err
 }
 
 // fill writes zeros into the file from a point on, which must be behind all

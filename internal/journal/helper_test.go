@@ -135,3 +135,8 @@ func copyFile(t testing.TB, from, to string) {
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
 }
+
+// bytesAt reads bytes like a file.
+type bytesAt []byte
+
+func (b bytesAt) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(b).ReadAt(p, off) }

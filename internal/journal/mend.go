@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+
+	"github.com/tallystick/tallystick/internal/boltfile"
 )
 
 // afterFailure closes the file and tries at once to open it anew (I7). Until
@@ -62,28 +63,42 @@ func (f *File) reopen() error {
 	})
 }
 
-// rewriteMeta writes both meta pages as they are read and syncs them. After a
-// failed sync a system may show a meta page that is not on the disk and never
-// will be: a commit on top of it would overwrite the only one that is, beside
-// an older one whose pages are in use again.
+// rewriteMeta writes the newest meta page once more, as it is read, and syncs
+// it, where it is of a commit that failed. After a failed sync a system may
+// show a meta page that is not on the disk and never will be. The next commit
+// overwrites the other one: cut short in that, it would leave neither, or an
+// older one whose pages are in use again. A meta page that is known to be on
+// the disk is not touched, for the same reason.
 func (f *File) rewriteMeta() error {
 	w, err := os.OpenFile(f.real, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 2*pageSize)
-	_, err = w.ReadAt(b, 0)
-	if errors.Is(err, io.EOF) {
-		err = nil // too short for a journal: the examination says so
-		b = nil
+	return errors.Join(f.rewriteMetaIn(w), w.Close())
+}
+
+func (f *File) rewriteMetaIn(w *os.File) error {
+	info, err := w.Stat()
+	if err != nil {
+		return err
 	}
-	if err == nil && b != nil {
-		if err = f.opts.onWrite(b, 0); err == nil {
-			_, err = w.WriteAt(b, 0)
-		}
+	file, err := boltfile.Open(w, info.Size())
+	if err != nil {
+		return translate(err)
 	}
-	if err == nil {
-		err = f.syncRaw(w)
+	m := file.Meta()
+	if int64(m.Txid) <= f.synced.Load() {
+		return nil
 	}
-	return errors.Join(err, w.Close())
+	b := make([]byte, pageSize)
+	if _, err := w.ReadAt(b, m.Slot*pageSize); err != nil {
+		return err
+	}
+	if err := f.opts.onWrite(b, m.Slot*pageSize); err != nil {
+		return err
+	}
+	if _, err := w.WriteAt(b, m.Slot*pageSize); err != nil {
+		return err
+	}
+	return f.syncRaw(w)
 }
