@@ -146,6 +146,14 @@ func TestSetRefuses(t *testing.T) {
 		after, err := m.Pack()
 		require.NoError(t, err)
 		require.Equal(t, before, after, "a refused value leaves the message as it was")
+
+		empty := NewMessage(UnionPay(), 0x0200)
+		require.ErrorIs(t, empty.Set(c.de, c.v), c.err, "DE %d %q", c.de, c.v)
+		require.False(t, empty.Has(c.de))
+	}
+	for de, n := range map[int]int{52: 7, 55: 1000, 62: 1000, 64: 9} {
+		err := NewMessage(UnionPay(), 0x0200).SetBytes(de, make([]byte, n))
+		require.Error(t, err, "DE %d", de)
 	}
 	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(64, make([]byte, 7)))
 	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(3, []byte{0, 0, 0}))
@@ -185,6 +193,71 @@ func TestMessageTooLong(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLong)
 }
 
+// The way a message is built makes no difference to its wire form, wherever its
+// memory ends.
+func TestOrderAndMemory(t *testing.T) {
+	s := ISO1987BCD()
+	for n := 380; n < 540; n++ {
+		values := map[int]string{
+			48: strings.Repeat("a", n), 52: "0011223344556677", 53: "1234567890123456", 66: "1", 67: "23", 68: "456", 73: "261122", 74: "1234567890",
+			86: "1234567890123456", 99: "1234", 100: "123", 102: "account", 128: "8899AABBCCDDEEFF",
+		}
+		up, down, bytesToo := NewMessage(s, 0x0200), NewMessage(s, 0x0200), NewMessage(s, 0x0200)
+		for de := 2; de <= 128; de++ {
+			if v, ok := values[de]; ok {
+				require.NoError(t, up.Set(de, v))
+			}
+			if v, ok := values[130-de]; ok {
+				require.NoError(t, down.Set(130-de, v))
+				raw, ok := down.Bytes(130 - de)
+				require.True(t, ok)
+				require.NoError(t, bytesToo.SetBytes(130-de, raw))
+			}
+		}
+		a, err := up.Pack()
+		require.NoError(t, err)
+		for _, m := range []*Message{down, bytesToo} {
+			b, err := m.Pack()
+			require.NoError(t, err)
+			require.Equal(t, a, b)
+		}
+	}
+}
+
+func TestBytesOutOfOrder(t *testing.T) {
+	s, err := UnionPay().With("62 b...100 LLLVAR keys")
+	require.NoError(t, err)
+	m, other := NewMessage(s, 0x0200), NewMessage(s, 0x0200)
+	for _, de := range []int{64, 52, 52} {
+		require.NoError(t, m.SetBytes(de, bytes.Repeat([]byte{byte(de)}, 8)))
+	}
+	require.NoError(t, other.Set(52, "3434343434343434"))
+	require.NoError(t, other.Set(64, "4040404040404040"))
+	a, err := m.Pack()
+	require.NoError(t, err)
+	b, err := other.Pack()
+	require.NoError(t, err)
+	require.Equal(t, b, a)
+	require.ErrorIs(t, NewMessage(s, 0x0200).SetBytes(62, make([]byte, 101)), ErrTooLong)
+}
+
+// What is removed or replaced does not stay in memory.
+func TestRemovedContentIsWiped(t *testing.T) {
+	m := NewMessage(UnionPay(), 0x0200)
+	require.NoError(t, m.Set(2, "6221558812340000"))
+	require.NoError(t, m.Set(3, "000000"))
+	require.NoError(t, m.Set(35, "6221558812340000=3012"))
+	require.NoError(t, m.Set(52, "0A1B2C3D4E5F6071"))
+	m.Unset(2)
+	require.NoError(t, m.Set(35, "1"))
+	require.NoError(t, m.Set(52, "1111111111111111"))
+	memory := string(m.data().first[:])
+	require.NotContains(t, memory, "\x62\x21\x55")
+	require.NotContains(t, memory, "\x1B\x2C\x3D")
+	m.Reset(0x0200)
+	require.Equal(t, strings.Repeat("\x00", 512), string(m.data().first[:]))
+}
+
 func TestFramesRefused(t *testing.T) {
 	ascii := Framing{Length: LengthASCII, NoTPDU: true, NoHeader: true}
 	bcd := Framing{Length: LengthBCD, NoTPDU: true, NoHeader: true}
@@ -219,6 +292,12 @@ func TestFramesRefused(t *testing.T) {
 	require.ErrorIs(t, err, ErrFrame, "more than the length says")
 	_, err = Framing{}.Read(strings.NewReader(""), nil)
 	require.Equal(t, io.EOF, err)
+	for _, n := range []int{17, 18, 500} {
+		_, err = Framing{Length: LengthNone, Max: 16}.Read(strings.NewReader(strings.Repeat("a", n)), nil)
+		require.ErrorIs(t, err, ErrFrameTooBig)
+	}
+	_, err = Framing{Length: LengthNone}.Read(strings.NewReader("0123456789"), nil)
+	require.ErrorIs(t, err, ErrFrame)
 	boom := errors.New("boom")
 	_, err = Framing{}.Read(io.MultiReader(strings.NewReader("\x00\x10abc"), iotest.ErrReader(boom)), nil)
 	require.ErrorIs(t, err, boom)

@@ -190,6 +190,16 @@ func TestWireForms(t *testing.T) {
 			_, err := s.Decode(out[:n])
 			require.Error(t, err, "%s cut to %d", c.line, n)
 		}
+		s, err = s.With("6 b320 fixed,raw more")
+		require.NoError(t, err)
+		more := unhexed(t, "02000C00000000000000"+c.wire+strings.Repeat("00", 40))
+		back, err = s.Decode(more)
+		require.NoError(t, err, c.line)
+		got, _ = back.Text(5)
+		require.Equal(t, c.value, got, c.line)
+		out, err = s.Append(nil, back)
+		require.NoError(t, err)
+		require.Equal(t, more, out)
 	}
 }
 
@@ -229,6 +239,19 @@ func TestWireFormsRefused(t *testing.T) {
 		{"ans..9 LLVAR,length=binary", "03610A62", ErrContent},
 		{"ans..20 LLVAR,gbk,length=bcd", "02D6FF", ErrContent},
 		{"ans..20 LLVAR,gbk,length=bcd", "01FF", ErrContent},
+		{"n6 fixed,bcd", "12345A", ErrContent},
+		{"n..8 LLVAR,bcd,length=bcd", "101234567890", ErrTooLong},
+		{"n..8 LLVAR,bcd,length=bcd", "041A34", ErrContent},
+		{"n..8 LLVAR,bcd,length=bcd", "A412341234", ErrPrefix},
+		{"b...20 LLLVAR,length=bcd", "0021" + strings.Repeat("41", 21), ErrTooLong},
+		{"b...20 LLLVAR,length=bcd", "0A014141", ErrPrefix},
+		{"b...20 LLLVAR,length=bcd", "00A04141", ErrPrefix},
+		{"b...200 LLLVAR,length=bcd", "00A0" + strings.Repeat("41", 100), ErrPrefix},
+		{"an12 fixed", "41414141414141414141412D", ErrContent},
+		{"anp12 fixed", "2D4141414141414141414120", ErrContent},
+		{"ans12 fixed", "41414141414141417F414141", ErrContent},
+		{"n12 fixed", "30303030303030303030303A", ErrContent},
+		{"n12 fixed", "3030303A3030303030303030", ErrContent},
 		{"b16 fixed,hex", "30306166", ErrContent},
 		{"b16 fixed,hex", "3030412F", ErrContent},
 		{"b16 fixed,hex", "30304147", ErrContent},
@@ -239,6 +262,14 @@ func TestWireFormsRefused(t *testing.T) {
 		require.NoError(t, err, c.line)
 		_, err = s.Decode(unhexed(t, "02000800000000000000"+c.wire))
 		require.ErrorIs(t, err, c.err, "%s %s", c.line, c.wire)
+		if c.err == ErrTruncated {
+			continue
+		}
+		// With more behind it, other ways through the decoder are taken.
+		s, err = s.With("6 b320 fixed,raw more")
+		require.NoError(t, err)
+		_, err = s.Decode(unhexed(t, "02000C00000000000000"+c.wire+strings.Repeat("00", 40)))
+		require.ErrorIs(t, err, c.err, "%s %s and more", c.line, c.wire)
 	}
 }
 
