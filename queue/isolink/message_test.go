@@ -212,3 +212,33 @@ func text(m *codec.Message, de int) string {
 	v, _ := m.Text(de)
 	return v
 }
+
+// Only codes that speak of the entry or of the batch are verdicts on them.
+func TestWhatTheSettlementsCodesMean(t *testing.T) {
+	code := make(chan string, 1)
+	h := newScripted(t, financial(func(a *asked) { a.answer(<-code, nil) }))
+	l := h.link(nil)
+	b := queue.Batch{HostBatch: 42}
+	for c, want := range map[string]queue.Verdict{"00": queue.Approved, "94": queue.Duplicate, "64": queue.Refused, "05": queue.Refused,
+		"12": 0, "25": 0, "30": 0, "97": 0, "03": 0, "96": 0, "09": 0, "77": 0} {
+		code <- c
+		a, err := l.SendDetail(context.Background(), b, cardEntry())
+		require.Equal(t, want, a.Verdict, c)
+		require.Equal(t, want == 0, err != nil, c)
+	}
+	for c, want := range map[string]queue.Verdict{"00": queue.Approved, "94": queue.Duplicate, "95": queue.Refused,
+		"64": 0, "12": 0, "25": 0, "30": 0, "97": 0, "05": 0, "96": 0, "77": 0} {
+		code <- c
+		signIns := h.count(0x0800)
+		a, err := l.EndBatch(context.Background(), b, true, 1)
+		require.Equal(t, want, a.Verdict, c)
+		if want == 0 {
+			var refused *isolink.LineError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, c, refused.Code)
+		}
+		_, err = l.Prepare(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, want != 0 || c == "77", h.count(0x0800) > signIns, c)
+	}
+}

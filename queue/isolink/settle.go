@@ -62,11 +62,13 @@ func balance(v codec.Verdict) queue.Balance {
 // SendDetail uploads the entry e of the batch b (0320): a request for a sale as
 // an item of a group of one, everything else with its own fields and trace
 // number, since an item does not say what it is. Approved: it was missing and is
-// booked now. Duplicate: it is there and equal. Refused: it is there with other
-// content. Other verdicts are those of the host's code.
+// booked now. Duplicate: it is there and equal. Refused: the host will not have
+// it, for it has something else. There is no other verdict.
 //
-// Errors: as of SendTotals, and an entry that cannot be expressed, of which
-// nothing was sent (queue.ErrUnsendable).
+// Errors: as of SendTotals, also for codes that speak of the session or the
+// message, not of the entry (03 12 25 30 97 A7 and the temporary ones), and an
+// entry that cannot be expressed, of which nothing was sent
+// (queue.ErrUnsendable).
 func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
 	if e.Op == queue.Sale && e.Kind == queue.Request {
 		item, err := l.detail(e)
@@ -74,14 +76,14 @@ func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (qu
 			return queue.Answer{}, notSent(err)
 		}
 		in, err := l.batchMessage(ctx, b, mtiUpload, codec.NetBatch, func(f *fields) { f.value(48, codec.Details48{item}) })
-		return l.coded(in, err)
+		return l.coded(in, err, ofEntry)
 	}
 	m, err := l.detailMessage(b, e)
 	if err != nil {
 		return queue.Answer{}, fmt.Errorf("detail of entry %d: %w", e.ID, err)
 	}
 	in, err := l.manage(ctx, func(context.Context) (*codec.Message, error) { return m, nil })
-	return l.coded(in, err)
+	return l.coded(in, err, ofEntry)
 }
 
 // detailMessage is an entry's own message as an upload has it: without PIN,
@@ -117,17 +119,18 @@ func (l *Link) detail(e queue.Entry) (d codec.Detail48, err error) {
 
 // EndBatch tells the host (0320) that the upload of b has come to its end,
 // balanced or not, with so many records. Approved: the batch is closed and both
-// sides agree. Refused with code 95: it is closed and they do not. After either
-// the link signs in anew before the next entry, for the new batch number.
+// sides agree. Refused (code 95): it is closed and they do not. Duplicate: it was
+// closed before. After each the link signs in anew before the next entry, for
+// the new batch number.
 //
-// Errors: as of SendTotals.
+// Errors: as of SendTotals; with any other code the batch is not closed.
 func (l *Link) EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error) {
 	code := codec.NetBatchEnd
 	if balanced {
 		code = codec.NetBatchEndEqual
 	}
 	in, err := l.batchMessage(ctx, b, mtiUpload, code, func(f *fields) { f.value(48, codec.UploadCount48(records)) })
-	return l.coded(in, err)
+	return l.coded(in, err, ofBatch)
 }
 
 // batchMessage sends a message about b under a trace number of its own.
@@ -167,7 +170,7 @@ func (l *Link) manage(ctx context.Context, build func(context.Context) (*codec.M
 	}
 	code, _ := in.m.Text(39)
 	l.heed(in, code, false)
-	if r := l.opts.Codes(code); endsBatch(m) && (r.Approved() || r.Class == codec.Mismatch) {
+	if endsBatch(m) && ofBatch(l.opts.Codes(code)) {
 		l.mac = nil
 	}
 	return in, nil
@@ -179,14 +182,28 @@ func endsBatch(m *codec.Message) bool {
 	return err == nil && m.Type() == mtiUpload && (p.Network == codec.NetBatchEnd || p.Network == codec.NetBatchEndEqual)
 }
 
-// coded is what an answer without a MAC says by its code.
-func (l *Link) coded(in incoming, err error) (queue.Answer, error) {
+// ofEntry tells whether a code speaks of the entry that was uploaded.
+func ofEntry(r codec.Response) bool {
+	return !r.Temporary() && r.Class != codec.NotFound && r.Next != codec.Fault && refusal(r) != TerminalUnknown
+}
+
+// ofBatch tells whether a code speaks of the batch that was ended.
+func ofBatch(r codec.Response) bool {
+	return r.Class == codec.Approved || r.Class == codec.Mismatch || r.Class == codec.Duplicate
+}
+
+// coded is what an answer without a MAC says by its code, where that speaks of
+// what was asked.
+func (l *Link) coded(in incoming, err error, speaks func(codec.Response) bool) (queue.Answer, error) {
 	if err != nil {
 		return queue.Answer{}, err
 	}
 	code, ok := in.m.Text(39)
 	if !ok {
 		return queue.Answer{}, &AnswerError{Type: in.m.Type(), DE: 39}
+	}
+	if r := l.opts.Codes(code); !speaks(r) {
+		return queue.Answer{}, &LineError{During: mtiUpload.String(), Reason: refusal(r), Code: code}
 	}
 	return l.answer(in.m, code), nil
 }
