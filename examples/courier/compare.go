@@ -49,7 +49,7 @@ type finding struct {
 //   - different: anything else that disagrees: amount, currency, kind or state;
 //     a void, refund or reversal without its trace at the host; an entry that is
 //     not final; a booking, tombstone or conflict of the host that nothing in
-//     the journal explains.
+//     the journal explains; a batch that the host has not closed in agreement.
 //
 // taken counts the sales acknowledged as taken, atHost the sales that stand in
 // the ledger, whoever asked for them.
@@ -297,8 +297,28 @@ func (c *comparison) unexplained(ledger host.Ledger) {
 			c.add(screen.Different, unknownReversal, found{tomb: t, tombed: true})
 		}
 	}
+	c.unbalanced(ledger)
 	for _, k := range ledger.Conflicts {
 		c.add(screen.Different, conflict, found{booking: host.Booking{Identity: k.Identity, Amount: k.Amount}, booked: true})
+	}
+}
+
+// unbalanced counts the batches that the host has not closed in agreement.
+func (c *comparison) unbalanced(ledger host.Ledger) {
+	type number struct {
+		terminal string
+		batch    uint32
+	}
+	settled := map[number]bool{}
+	for _, b := range ledger.Batches {
+		settled[number{b.Terminal, b.Number}] = b.State == host.BatchClosed && b.End == "00"
+	}
+	for _, b := range ledger.Bookings {
+		n := number{b.Terminal, b.Batch}
+		if stands(b) && !settled[n] {
+			settled[n] = true // once a batch
+			c.add(screen.Different, notSettled, found{booking: host.Booking{Identity: host.Identity{Terminal: n.terminal, Batch: n.batch}}, booked: true})
+		}
 	}
 }
 

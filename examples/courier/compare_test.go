@@ -103,6 +103,9 @@ func newBooks() *books {
 	unsent := b.entry("unsent", queue.Request, queue.Sale, queue.QR, 950, queue.Cancelled)
 	unsent.HostBatch = 0
 	b.tell(*unsent, handset.NotSent, handset.NotSent)
+	for _, terminal := range []string{cards, depot} {
+		b.ledger.Batches = append(b.ledger.Batches, host.Batch{Terminal: terminal, Number: 1, State: host.BatchClosed, End: "00"})
+	}
 	b.list = append(b.list, told{Answer: handset.Answer{Ref: "nowhere", State: handset.NotSent, Op: "sale", Tender: "qr", Fen: 1}, Now: handset.NotSent})
 	return b
 }
@@ -195,7 +198,10 @@ func TestCompareCountsEachDamage(t *testing.T) {
 
 		{"what was in doubt stands", func(b *books) { b.at("undone").State = host.Booked }, doubled, standsUnasked, "undone"},
 		{"what was declined stands", func(b *books) { b.book(*b.of("declined"), host.Booked) }, doubled, standsUnasked, "declined"},
-		{"what was not sent stands", func(b *books) { b.book(*b.of("unsent"), host.Booked) }, doubled, standsUnasked, "unsent"},
+		{"what was not sent stands", func(b *books) {
+			b.of("unsent").HostBatch = 1
+			b.book(*b.of("unsent"), host.Booked)
+		}, doubled, standsUnasked, "unsent"},
 		{"what came after its tombstone stands", func(b *books) { b.book(*b.of("buried"), host.Booked) }, doubled, standsUnasked, "buried"},
 		{"a booking stands without an entry", func(b *books) {
 			k := *b.at("online")
@@ -240,6 +246,9 @@ func TestCompareCountsEachDamage(t *testing.T) {
 		{"the host has a conflict", func(b *books) {
 			b.ledger.Conflicts = append(b.ledger.Conflicts, host.Conflict{Identity: b.at("cash").Identity, Amount: 400})
 		}, different, conflict, ""},
+		{"a batch was closed and does not agree", func(b *books) { b.ledger.Batches[0].End = "95" }, different, notSettled, ""},
+		{"a batch was never closed", func(b *books) { b.ledger.Batches[1].State = host.BatchTotals }, different, notSettled, ""},
+		{"a batch was never heard of", func(b *books) { b.ledger.Batches = b.ledger.Batches[1:] }, different, notSettled, ""},
 		{"the refund is for another original", func(b *books) { b.at("refunded/refund").Original.STAN++ }, different, otherOriginal, "refunded/refund"},
 		{"the host has refunded more", func(b *books) { b.at("refunded").Refunded++ }, different, otherRefund, "refunded"},
 		{"one ref is acknowledged twice", func(b *books) { b.list = append(b.list, *b.row("declined")) }, different, toldTwice, "declined"},

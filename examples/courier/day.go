@@ -35,6 +35,9 @@ type day struct {
 	armed    []handset.Trap
 	kills    killer
 
+	delivered int // entries, as the handset has told
+	steps     int // deliveries and details: what shows that it gets on
+
 	down   bool // the network, as the handset has told
 	tunnel bool // it is to go down in the middle of an attempt
 
@@ -196,6 +199,7 @@ func (d *day) settlingStep(l handset.Line) {
 		d.show.Settling(terminal, step)
 		return
 	}
+	d.steps++
 	d.show.Details(int(l.Number("sent")), int(l.Number("of")))
 }
 
@@ -237,7 +241,10 @@ func (d *day) switchLine(ctx context.Context, off bool) error {
 func (d *day) status(ctx context.Context) error {
 	l, err := d.ask(ctx, "status", func(l handset.Line) bool { return l.Word == handset.WordStatus && l.Get("line") != "" })
 	if err == nil {
-		d.show.Uploads(int(l.Number("delivered")), int(l.Number("waiting")))
+		delivered := int(l.Number("delivered"))
+		d.show.Uploads(delivered, int(l.Number("waiting")))
+		d.steps += max(0, delivered-d.delivered)
+		d.delivered = delivered
 	}
 	return err
 }
@@ -260,19 +267,28 @@ func (d *day) do(ctx context.Context, ref, format string, args ...any) (handset.
 	return a, nil
 }
 
-// settle agrees with the hosts, however often the handset dies of it.
+// settle agrees with the hosts, however often the handset dies of it. Where much
+// gets lost the handset's patience may not do: it is told to go on for as long
+// as it gets on.
 func (d *day) settle(ctx context.Context) error {
 	d.kills.before(len(d.parcels))
-	const tries = 5
+	const tries = 3 // in a row, without a step forward
 	for try := 1; ; try++ {
+		before := d.steps
 		l, err := d.ask(ctx, "settle", func(l handset.Line) bool { return l.Word == handset.WordSettle })
 		if err != nil {
 			return err
 		}
-		if l.Get("state") == "settled" {
+		if l.Get("state") == handset.Settled {
 			break
 		}
-		if try == tries {
+		if err := d.status(ctx); err != nil {
+			return err
+		}
+		if d.steps > before {
+			try = 0
+		}
+		if try == tries || l.Get("state") != handset.Unsettled {
 			return fmt.Errorf(d.words.unsettled, l.Get("terminal"), l.Get("why"))
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // TestFullDisk: a day whose folder has no room ends with one sentence and
 // status 2, wherever in the day that is.
 func TestFullDisk(t *testing.T) {
-	for _, size := range []string{"16k", "200k", "1100k", "1200k"} {
+	for _, size := range []string{"16k", "1m", "4200k", "4300k"} {
 		t.Run(size, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := unix.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {

@@ -25,6 +25,7 @@ const (
 	noReversal
 	unknownReversal
 	conflict
+	notSettled
 	reasons
 )
 
@@ -96,6 +97,7 @@ Also: courier handset -help, courier acquirer -help`,
 		otherOriginal:     "the host has it for another original",
 		noReversal:        "its reversal has no trace at the host",
 		unknownReversal:   "the host has a reversal that is not in the journal",
+		notSettled:        "the host has not closed this batch in agreement",
 		conflict:          "the host was sent other content under this number",
 	},
 }
@@ -147,6 +149,7 @@ var chinese = words{
 		otherOriginal:     "主机记的原交易不同",
 		noReversal:        "主机上没有这笔冲正的痕迹",
 		unknownReversal:   "主机有一笔流水日志中没有的冲正",
+		notSettled:        "主机尚未平账结束该批次",
 		conflict:          "以同一流水号向主机发送过不同内容",
 	},
 }

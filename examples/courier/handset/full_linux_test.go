@@ -1,7 +1,6 @@
 package handset
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func fill(t *testing.T, dir string) (free func()) {
 // status 2. What it had answered before is there when there is room again.
 func TestFullDisk(t *testing.T) {
 	b := newBench(t, host.Mischief{})
-	dir := smallDisk(t, 4096)
+	dir := smallDisk(t, 32<<10)
 	b.journal = filepath.Join(dir, "journal")
 	free := fill(t, dir)
 	require.Contains(t, refused(t, "-journal", b.journal, "-lang", "en"), "no space is left on the disk")
@@ -63,6 +62,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	require.Equal(t, exitBlocked, status)
 	require.Contains(t, s.stderr.String(), "no space is left on the disk")
+	require.NotZero(t, taken)
 	free()
 
 	s = b.run()
@@ -70,5 +70,4 @@ func TestFullDisk(t *testing.T) {
 		require.True(t, s.ask(fmt.Sprintf("show C%d", i)).State.Taken(), i)
 	}
 	require.Zero(t, s.quit())
-	require.False(t, errors.Is(os.Remove(b.journal), os.ErrNotExist))
 }

@@ -21,6 +21,7 @@ import (
 // Host is the link of one lane to its host.
 type Host interface {
 	reconcile.Host
+	reconcile.Foreigner
 	queue.Preparer
 	io.Closer
 }

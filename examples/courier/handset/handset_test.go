@@ -156,6 +156,44 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestSettleForeignCards: cards from abroad are told apart on both sides.
+func TestSettleForeignCards(t *testing.T) {
+	b := newBench(t, host.Mischief{})
+	s := b.run()
+	for i := range 8 {
+		require.Equal(t, Accepted, s.ask(fmt.Sprintf("card A%d 1", i)).State)
+	}
+	s.say("settle")
+	require.Equal(t, Settled, s.await(WordSettle).Get("state"))
+	require.Zero(t, s.quit())
+	batch := b.books().Batches[0]
+	require.Equal(t, "00", batch.End)
+	require.NotZero(t, batch.Claimed.Foreign.DebitCount)
+	require.NotZero(t, batch.Claimed.Inland.DebitCount)
+}
+
+// TestSettleOutOfBalance: what the host has and the journal does not is told
+// apart from a settlement that has to be tried again.
+func TestSettleOutOfBalance(t *testing.T) {
+	b := newBench(t, host.Mischief{})
+	s := b.run()
+	require.Equal(t, Accepted, s.ask("card ours 1").State)
+	require.Zero(t, s.quit())
+
+	stranger := *b
+	stranger.journal += "-2"
+	s = stranger.run()
+	s.ask("card theirs/1 1") // its number is taken
+	require.Equal(t, Accepted, s.ask("card theirs/2 1").State)
+	require.Zero(t, s.quit())
+
+	s = b.run()
+	s.say("settle")
+	l := s.await(WordSettle)
+	require.Equal(t, OutOfBalance, l.Get("state"), l)
+	require.Zero(t, s.quit())
+}
+
 // TestTraps: an armed point is marked and waited at; the process still ends
 // when nobody is left to kill it.
 func TestTraps(t *testing.T) {

@@ -68,10 +68,10 @@ func (l Line) String() string {
 // ParseLine reads what String writes. What it cannot read it leaves out.
 func ParseLine(s string) Line {
 	word, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
-	l := newLine(word)
+	l := newLine(strings.TrimSpace(word))
 	for rest != "" {
 		key, value, ok := strings.Cut(strings.TrimLeft(rest, " "), "=")
-		if !ok {
+		if !ok || strings.ContainsFunc(key, func(r rune) bool { return r < 'a' || r > 'z' }) {
 			break
 		}
 		if q, err := strconv.QuotedPrefix(value); err == nil && q[0] == '"' {

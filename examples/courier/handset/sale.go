@@ -99,7 +99,7 @@ func (h *handset) payment(ref string, tender queue.Tender, fen int64) queue.Tran
 
 // testCards are from ranges that the card organisations publish for tests, and
 // testCode is a payment code of no wallet.
-var testCards = []string{"6221558812340000", "6216261000000000018"}
+var testCards = []string{"6221558812340000", "6216261000000000018", "6221558812340000", "4111111111111111"}
 
 const testCode = "6200000000000000018"
 

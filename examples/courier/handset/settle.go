@@ -20,7 +20,7 @@ func settle(h *handset, ctx context.Context, _ []string) error {
 			return h.unsettled(l.lane, err)
 		}
 	}
-	l, err := h.counts(ctx, newLine(WordSettle).with("state", "settled").number("batches", total.batches).number("mended", total.mended))
+	l, err := h.counts(ctx, newLine(WordSettle).with("state", Settled).number("batches", total.batches).number("mended", total.mended))
 	if err != nil {
 		return err
 	}
@@ -28,16 +28,28 @@ func settle(h *handset, ctx context.Context, _ []string) error {
 	return nil
 }
 
+// The states of the answer to settle.
+const (
+	Settled      = "settled"
+	Unsettled    = "unsettled"      // not yet: giving the command again goes on
+	OutOfBalance = "out-of-balance" // the host has closed a batch and has something else in it
+)
+
 // settled counts what one settle command did.
 type settled struct{ batches, mended int64 }
 
-// unsettled answers why a lane could not be settled; giving the command again
-// goes on from there. An error of the journal itself is returned.
+// unsettled answers why a lane could not be settled. An error of the journal
+// itself is returned.
 func (h *handset) unsettled(lane queue.Lane, err error) error {
 	if errors.Is(err, queue.ErrNotSynced) || errors.Is(err, queue.ErrClosed) || errors.Is(err, queue.ErrDamaged) {
 		return err
 	}
-	h.say(newLine(WordSettle).with("state", "unsettled").with("terminal", lane.Terminal).with("why", err.Error()))
+	state := Unsettled
+	var different *reconcile.OutOfBalanceError
+	if errors.As(err, &different) {
+		state = OutOfBalance
+	}
+	h.say(newLine(WordSettle).with("state", state).with("terminal", lane.Terminal).with("why", err.Error()))
 	return nil
 }
 
