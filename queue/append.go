@@ -3,8 +3,11 @@ package queue
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/record"
 )
 
 // Append journals an advice, a notice or a void, assigning sequence, STAN and
@@ -219,11 +222,14 @@ func (v *fileView) about(t Transaction, l laneRecord) (Transaction, error) {
 		}
 	}
 	if t.Op == Refund {
-		if orig.Op != Sale || t.Amount.Currency != orig.Amount.Currency || t.Amount.Minor > orig.Amount.Minor {
-			return t, invalid("Amount", "a refund is at most the sale's amount, in its currency")
+		if orig.Op != Sale || t.Amount.Currency != orig.Amount.Currency || t.Amount.Minor > orig.Amount.Minor-orig.Refunded {
+			return t, invalid("Amount", "the refunds of a sale are at most its amount, in its currency")
 		}
 	} else {
 		t.Amount = orig.Amount
+		if orig.Refunded > 0 {
+			return t, stateError(orig.ID, orig.State, "it is refunded: only a whole sale is voided")
+		}
 		if orig.Kind != Request || orig.HostBatch != l.hostBatch || orig.Batch.N != l.open {
 			return t, stateError(orig.ID, orig.State, "only a request of the current batch is voided: refund it")
 		}
@@ -243,17 +249,38 @@ func (v *fileView) about(t Transaction, l laneRecord) (Transaction, error) {
 
 // sameAs tells whether t, journalled as k, is what e was journalled from.
 func (e Entry) sameAs(t Transaction, k Kind) bool {
-	same := e.Ref == t.Ref && e.Lane == t.Lane && e.Op == t.Op && e.Original == t.Original &&
-		e.Operator == t.Operator && bytes.Equal(e.Data, t.Data)
-	if t.Op == Sale || t.Op == Report {
-		same = same && e.Tender == t.Tender && e.MaskedPAN == t.Card.withPAN().MaskedPAN() && e.EntryMode == t.EntryMode
+	had := e.essence
+	if !e.Pruned {
+		had = e.Transaction.content(e.MaskedPAN)
 	}
-	if t.Op != Void {
-		same = same && e.Amount == t.Amount
+	if had != t.content(t.Card.withPAN().MaskedPAN()) {
+		return false
 	}
 	if e.Kind == k {
-		return same && e.Approval == t.Approval
+		return e.Approval == t.Approval
 	}
 	// A request that was taken offline is still the request that Do was given.
-	return same && k == Request && e.Kind == Advice && e.Op == Sale
+	return k == Request && e.Kind == Advice && e.Op == Sale
+}
+
+// content is a digest of what a Ref stands for, but for the Approval.
+func (t Transaction) content(maskedPAN string) (sum [16]byte) {
+	var w record.Writer
+	w.String(t.Ref)
+	encodeLaneName(&w, t.Lane)
+	w.Byte(byte(t.Op))
+	w.Uint(uint64(t.Original))
+	w.String(t.Operator)
+	w.Bytes(t.Data)
+	if t.Op == Sale || t.Op == Report {
+		w.Byte(byte(t.Tender))
+		w.String(maskedPAN)
+		w.String(t.EntryMode)
+	}
+	if t.Op != Void {
+		encodeMoney(&w, t.Amount)
+	}
+	d := sha256.Sum256(w.B)
+	copy(sum[:], d[:])
+	return sum
 }

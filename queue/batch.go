@@ -20,17 +20,20 @@ type Batch struct {
 	// Unfinished counts the entries pending, in doubt or parked, without notices.
 	Unfinished int
 	Closed     time.Time
+	// Pruned counts the entries of which only a stub is left.
+	Pruned int
 	// Progress is what SaveProgress kept last.
 	Progress []byte
 }
 
 func (b batchRecord) public(l Lane) Batch {
 	return Batch{ID: BatchID{l, b.n}, State: b.stage, HostBatch: b.host, Superseded: b.superseded,
-		Entries: int(b.entries), Unfinished: int(b.unfinished), Closed: b.closed, Progress: b.progress}
+		Entries: int(b.entries), Unfinished: int(b.unfinished), Closed: b.closed, Pruned: int(b.pruned), Progress: b.progress}
 }
 
 // CloseBatch fences the lane's open batch: entries journalled from now on are
-// in the next one. Requests that were never attempted are cancelled, since
+// in the next one, and so is what was never attempted when the batch is full
+// (Options.BatchLimit). Requests that were never attempted are cancelled, since
 // nobody waits for them any more. While a closed batch waits for SettleBatch,
 // a lane whose host numbers its batches sends nothing of later ones.
 //
@@ -61,9 +64,39 @@ func (q *Queue) CloseBatch(ctx context.Context, lane Lane) (BatchID, error) {
 				return err
 			}
 		}
-		return v.apply(event{kind: evClosed, lane: l.number, batch: l.open})
+		full, err := v.batchFull(l)
+		if err != nil {
+			return err
+		}
+		if err := v.apply(event{kind: evClosed, lane: l.number, batch: l.open}); err != nil || !full {
+			return err
+		}
+		return v.moveOn(l.number, l.open, l.open+1)
 	})
 	return id, err
+}
+
+// WaitFull waits until the lane's open batch has as many records as its host
+// takes (Options.BatchLimit). It returns nil then, or ctx.Err() or ErrClosed.
+func (q *Queue) WaitFull(ctx context.Context, lane Lane) error {
+	for {
+		wake := q.changed.wait()
+		full := false
+		err := q.read(func(v *fileView) error {
+			l, err := v.laneOf(lane)
+			if err != nil {
+				return ignoreNotFound(err)
+			}
+			full, err = v.batchFull(l)
+			return err
+		})
+		if err != nil || full {
+			return err
+		}
+		if err := q.pause(ctx, wake); err != nil {
+			return err
+		}
+	}
 }
 
 // WithLane runs fn while nothing else is sent on the lane, once what is under
@@ -130,6 +163,26 @@ func (q *Queue) SettleBatch(ctx context.Context, b BatchID) error {
 			return err
 		}
 		return v.forget(l, ids)
+	})
+}
+
+// Outstanding returns an *OutstandingError while an entry of b is pending, in
+// doubt or parked, ErrNotFound, or nil.
+func (q *Queue) Outstanding(_ context.Context, b BatchID) error {
+	return q.read(func(v *fileView) error {
+		l, err := v.laneOf(b.Lane)
+		if err != nil {
+			return err
+		}
+		rec, err := v.batch(l.number, b.N)
+		if err != nil || rec.unfinished == 0 {
+			return err
+		}
+		ids, err := v.members(l.number, b.N)
+		if err != nil {
+			return err
+		}
+		return v.outstanding(b, ids)
 	})
 }
 

@@ -13,14 +13,27 @@ const canonicalMagic = "TSE1"
 // e was journalled with and nothing that an attempt, an answer or a batch
 // changes. TakeOffline, which only what was never attempted undergoes, is part
 // of journalling.
+//
+// An imported entry has those of the journal that it comes from; of a pruned
+// one nothing is left but its Digest.
 func (q *Queue) Canonical(dst []byte, e Entry) []byte {
-	id := q.JournalID()
-	return canonical(dst, id, e)
+	switch {
+	case e.Pruned:
+		return dst
+	case e.Origin != Origin{}:
+		journal := e.Origin.Journal
+		e.ID, e.Original = e.Origin.ID, e.Origin.Original
+		return canonical(dst, journal, e)
+	}
+	return canonical(dst, q.JournalID(), e)
 }
 
 // Digest is SHA-256 over the canonical bytes of e: what receipts and Merkle
 // leaves are taken over.
 func (q *Queue) Digest(e Entry) [sha256.Size]byte {
+	if e.Pruned {
+		return e.digest
+	}
 	return sha256.Sum256(q.Canonical(nil, e))
 }
 

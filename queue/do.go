@@ -157,7 +157,7 @@ func (q *Queue) clearReversals(ctx context.Context, up Uplink, l Lane) (Line, er
 		}
 		todo, err := q.begin(ctx, l, line, 1, classReversal, before)
 		if err != nil {
-			return Line{}, errors.Join(ErrNotSent, err)
+			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
 		}
 		if len(todo) == 0 {
 			return line, nil
@@ -251,7 +251,11 @@ func (v *fileView) mayBegin(name Lane) error {
 	if l.open >= l.heldFrom() {
 		return fmt.Errorf("%w: batch %d is being settled", ErrHeldBack, l.closing[0])
 	}
-	return nil
+	full, err := v.batchFull(l)
+	if err == nil && full {
+		return fmt.Errorf("%w: batch %d is full: close and settle it", ErrHeldBack, l.open)
+	}
+	return err
 }
 
 // mayRequest refuses while the lane holds requests back, and follows the

@@ -193,6 +193,9 @@ type Entry struct {
 	// VoidedBy is the newest Void of this entry, 0 when there is none; whether
 	// it took effect is that entry's state.
 	VoidedBy ID
+	// Refunded is what the Refunds of this entry add up to that were not
+	// declined or cancelled, in minor units.
+	Refunded int64
 	// Of is the original of a Void or Refund; a Reversal has the Of of the
 	// entry that it undoes.
 	Of Original
@@ -207,6 +210,17 @@ type Entry struct {
 	MaskedPAN string
 	// Changed is the device's wall clock at the newest change.
 	Changed time.Time
+
+	withdrawn    bool   // a deferred sale that a person reversed
+	// Pruned says that only a stub is left: Prune took Ref, Operator, Data and
+	// MaskedPAN away.
+	Pruned bool
+	// Origin tells the entry's identity in the journal that it was imported
+	// from; its zero value: it was journalled here.
+	Origin Origin
+
+	digest  [32]byte // of a pruned entry: its Digest
+	essence [16]byte // of a pruned entry: what sameAs compares
 
 	approvalSeen bool   // an approval came, whatever became of the entry
 	first        moment // when the first attempt began

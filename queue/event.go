@@ -28,15 +28,25 @@ const (
 	evHostBatch eventKind = 15 // the host books under another batch number
 	evProgress  eventKind = 16 // a settlement got so far
 	evSettled   eventKind = 17 // a batch was settled
+	evPruned    eventKind = 18 // settled entries became stubs
+	evEpoch     eventKind = 19 // the journal was restored from a copy
+	evImported  eventKind = 20 // an entry came from another device
 	evClock     eventKind = 21 // the device booted, or its wall clock jumped
+	evWithdrawn eventKind = 23 // a deferred sale is not presented anew after its reversal
 	evHeld      eventKind = 22 // an approval came that the device has to confirm
+	evKept      eventKind = 40 // stands for the log before it: a lane, a batch, an entry or the clock
+	evNoted     eventKind = 41 // an event of the log before it, which changes nothing any more
+	evBound     eventKind = 42 // never-attempted entries were bound to the host's batch number
+	evLifted    eventKind = 43 // a restored lane may sell again
+	evForeign   eventKind = 44 // a batch came from another device
 )
 
 var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", evAttempted: "attempted",
 	evAnswered: "answered", evUnsent: "unsent", evSilent: "silent", evParked: "parked", evCancelled: "cancelled",
 	evOffline: "taken offline", evResolved: "resolved", evUnparked: "unparked", evSTAN: "STAN drawn",
 	evClosed: "batch closed", evMoved: "moved", evHostBatch: "host batch", evProgress: "settlement progress",
-	evSettled: "batch settled", evClock: "clock", evHeld: "held"}
+	evSettled: "batch settled", evClock: "clock", evHeld: "held", evPruned: "pruned", evEpoch: "epoch",
+	evImported: "imported", evKept: "kept", evNoted: "noted", evBound: "bound", evLifted: "lifted", evForeign: "foreign batch", evWithdrawn: "withdrawn"}
 
 func (k eventKind) String() string {
 	if n, ok := eventNames[k]; ok {
@@ -67,6 +77,7 @@ type event struct {
 	boot     [16]byte      // evClock
 	offset   time.Duration // evClock: wall clock less time since boot
 	flag     bool          // evClosed: the host closed it (superseded)
+	keep     keeping       // the events of keep.go
 }
 
 func (ev event) encode() []byte {
@@ -91,7 +102,7 @@ func (ev event) encode() []byte {
 		encodeAnswer(&w, ev.answer)
 		w.String(ev.who)
 		w.String(ev.text)
-	case evUnsent, evCancelled:
+	case evUnsent, evCancelled, evWithdrawn:
 		w.Uint(uint64(ev.id))
 	case evSilent:
 		w.Uint(uint64(ev.id))
@@ -126,6 +137,8 @@ func (ev event) encode() []byte {
 	case evClock:
 		w.Bytes(ev.boot[:])
 		w.Int(ev.offset.Milliseconds())
+	default:
+		ev.encodeKeeping(&w)
 	}
 	return w.B
 }
@@ -147,7 +160,7 @@ func decodeEvent(b []byte) (event, error) {
 	case evResolved:
 		ev.id, ev.answer = ID(r.Uint()), decodeAnswer(r)
 		ev.who, ev.text = r.String(), r.String()
-	case evUnsent, evCancelled:
+	case evUnsent, evCancelled, evWithdrawn:
 		ev.id = ID(r.Uint())
 	case evSilent:
 		ev.id, ev.reason = ID(r.Uint()), Reason(r.Byte())
@@ -172,6 +185,9 @@ func decodeEvent(b []byte) (event, error) {
 		copy(ev.boot[:], r.Bytes())
 		ev.offset = time.Duration(r.Int()) * time.Millisecond
 	default:
+		if ev.decodeKeeping(r) {
+			break
+		}
 		return event{}, fmt.Errorf("%w: an event of kind %d", ErrDamaged, ev.kind)
 	}
 	if err := r.Done(); err != nil {

@@ -45,7 +45,7 @@ func (v *fileView) flush() error {
 		return err
 	}
 	kept := *v
-	*v = *newFileView(v.tx)
+	*v = *newFileView(v.tx, v.opts)
 	v.reading, v.stamped, v.changes, v.warnings = kept.reading, kept.stamped, kept.changes, kept.warnings
 	return nil
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -32,6 +33,10 @@ func (q *Queue) Drain(ctx context.Context, l Lane, up Uplink) error {
 func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) error {
 	failures := 0
 	for {
+		newest, err := q.newest()
+		if err != nil {
+			return err
+		}
 		wake := q.changed.wait()
 		ready, waiting, err := q.due(l)
 		if err != nil {
@@ -59,10 +64,6 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 		if !failed && err == nil {
 			failures = 0
 			continue
-		}
-		newest, err := q.newest()
-		if err != nil {
-			return err
 		}
 		wait := min(q.opts.RetryMin<<min(failures, 30), q.opts.RetryMax)
 		if wait <= 0 {
@@ -166,8 +167,7 @@ func (q *Queue) run(ctx context.Context, l Lane, up Uplink) (failed bool, err er
 		slots += q.lines.more(l, size-slots)
 		batch, err := q.begin(ctx, l, line, slots, classNotice, before)
 		if err != nil {
-			q.release(l, before)
-			return true, err
+			return true, errors.Join(err, q.settleSent(ctx, l, before))
 		}
 		if len(batch) == 0 {
 			return false, nil

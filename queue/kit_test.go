@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/internal/journal"
 )
 
 var (
@@ -115,3 +117,5 @@ func all(t testing.TB, q *Queue, f Filter) (out []Entry) {
 }
 
 var fast = Options{RetryMin: 1, RetryMax: 2}
+
+type txn = journal.Tx

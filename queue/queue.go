@@ -55,8 +55,15 @@ type Options struct {
 	// What was first attempted longer ago, or cannot be proven younger, is
 	// parked instead of sent again. Default 24 h.
 	DuplicateMemory time.Duration
-	// Lanes overrides DuplicateMemory and ReversalTries for single lanes.
+	// BatchLimit is how many records a batch of a host that numbers its batches
+	// takes. When it is reached Do gets ErrHeldBack and what was never
+	// attempted waits for the next batch: CloseBatch and settle. Default 500.
+	BatchLimit int
+	// Lanes overrides BatchLimit, DuplicateMemory and ReversalTries for single lanes.
 	Lanes map[Lane]LaneOptions
+	// RetainFor is how long after its closing Prune leaves a batch alone, by
+	// the device's wall clock. Default 0: as soon as it has settled.
+	RetainFor time.Duration
 	// Log gets what goes wrong in the background: never card data. Default:
 	// nothing is logged.
 	Log *slog.Logger
@@ -66,8 +73,16 @@ type Options struct {
 
 // LaneOptions are settings of one lane; a zero field leaves that of Options.
 type LaneOptions struct {
+	BatchLimit      int
 	DuplicateMemory time.Duration
 	ReversalTries   int
+}
+
+func (o Options) batchLimit(l Lane) uint64 {
+	if n := o.Lanes[l].BatchLimit; n > 0 {
+		return uint64(n)
+	}
+	return uint64(o.BatchLimit)
 }
 
 func (o Options) memory(l Lane) time.Duration {
@@ -100,6 +115,9 @@ func (o *Options) withDefaults() Options {
 	set(&d.RetryMax, 60*time.Second)
 	set(&d.DuplicateMemory, 24*time.Hour)
 	d.RetryMax = max(d.RetryMax, d.RetryMin)
+	if d.BatchLimit <= 0 {
+		d.BatchLimit = 500
+	}
 	if d.ReversalTries <= 0 {
 		d.ReversalTries = 10
 	}

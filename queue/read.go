@@ -66,10 +66,11 @@ type Filter struct {
 	States []State // none: every state
 	Batch  BatchID // zero: every batch
 	From   ID      // the first id to look at
+	Pruned bool    // also what is left of pruned entries
 }
 
 func (f Filter) matches(e Entry) bool {
-	return (f.Lane == Lane{} || f.Lane == e.Lane) &&
+	return (f.Pruned || !e.Pruned) && (f.Lane == Lane{} || f.Lane == e.Lane) &&
 		(f.Batch == BatchID{} || f.Batch == e.Batch) &&
 		(len(f.States) == 0 || slices.Contains(f.States, e.State))
 }
@@ -159,6 +160,7 @@ type LaneStatus struct {
 	HostBatch uint32    // the number under which the host books now; 0 unknown
 	Contact   time.Time // the newest answer, by the device's clock; zero: none yet
 	Unsettled int       // closed batches that are not settled
+	Full      bool      // the open batch takes no more records: close and settle it
 	Tallies   []Tally   // counts and sums of the lane's entries
 }
 
@@ -220,6 +222,9 @@ func (v *fileView) addStatus(s *Status, l laneRecord) error {
 		}
 		return true, nil
 	})
+	if err == nil {
+		ls.Full, err = v.batchFull(l)
+	}
 	s.Lanes = append(s.Lanes, ls)
 	return err
 }

@@ -78,7 +78,7 @@ func (q *Queue) replay(ctx context.Context) error {
 			return err
 		}
 		m := newMemory()
-		for n := uint64(1); n <= last; n++ {
+		for n := tx.FirstEvent(); n <= last; n++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func (q *Queue) replay(ctx context.Context) error {
 				return fmt.Errorf("%w: event %d cannot follow: %w", ErrDamaged, n, err)
 			}
 		}
-		return m.compare(newFileView(tx))
+		return m.compare(newFileView(tx, &q.opts))
 	})
 }
 

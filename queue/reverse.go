@@ -52,6 +52,12 @@ func (q *Queue) Reverse(ctx context.Context, id ID) (Entry, error) {
 }
 
 func (q *Queue) reverse(v *fileView, e Entry) (Entry, error) {
+	if e.Deferred && e.Op == Sale && e.State == InDoubt && !e.withdrawn && !q.lines.claimed(e.Lane, e.ID) {
+		if err := v.apply(event{kind: evWithdrawn, id: e.ID}); err != nil {
+			return Entry{}, err
+		}
+		e.withdrawn = true
+	}
 	switch {
 	case q.lines.claimed(e.Lane, e.ID):
 		return Entry{}, stateError(e.ID, e.State, "an attempt is under way: wait for its end")
@@ -130,7 +136,14 @@ func (q *Queue) TakeOffline(ctx context.Context, id ID, approval string) (Entry,
 // Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
 func (q *Queue) Resolve(ctx context.Context, id ID, a Answer, who, why string) error {
 	return q.update(ctx, func(v *fileView) error {
-		return v.apply(event{kind: evResolved, id: id, answer: clip(a), who: who, text: why})
+		if err := v.apply(event{kind: evResolved, id: id, answer: clip(a), who: who, text: why}); err != nil {
+			return err
+		}
+		e, err := v.entry(id)
+		if err != nil || e.Kind != Reversal {
+			return err
+		}
+		return v.presentAnew(e)
 	})
 }
 

@@ -11,7 +11,8 @@ import "context"
 // once that reversal is answered the sale is presented anew as another entry,
 // with a new STAN under the same Ref, until the host decides. A decline is
 // logged as an error and is an Event of the entry: it is the merchant's loss.
-// ByRef gives the newest presentation.
+// ByRef gives the newest presentation. Reverse ends it: what is in doubt is then
+// reversed and not presented again.
 //
 // Errors: those of Append.
 func (q *Queue) AppendAtRisk(ctx context.Context, t Transaction) (Entry, error) {
@@ -27,7 +28,7 @@ func (q *Queue) AppendAtRisk(ctx context.Context, t Transaction) (Entry, error) 
 // presentAnew journals a deferred sale again once its reversal is answered.
 func (v *fileView) presentAnew(rev Entry) error {
 	orig, err := v.entry(rev.Original)
-	if err != nil || !orig.Deferred || orig.Op != Sale || orig.State != Reversed {
+	if err != nil || !orig.Deferred || orig.Op != Sale || orig.State != Reversed || orig.withdrawn {
 		return err
 	}
 	card, err := v.card(orig.ID)

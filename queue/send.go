@@ -4,18 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // prepare readies the uplink within the time that a line may take.
-func (q *Queue) prepare(ctx context.Context, up Uplink) (Line, error) {
+func (q *Queue) prepare(ctx context.Context, up Uplink) (line Line, err error) {
 	p, ok := up.(Preparer)
 	if !ok {
 		return Line{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.opts.PrepareTimeout)
 	defer cancel()
+	defer caught(&err)
 	return p.Prepare(ctx)
+}
+
+// caught turns an uplink's panic into an error, which leaves an entry in doubt.
+// The panic's own value is not kept: it may hold card data.
+func caught(err *error) {
+	if recover() != nil {
+		*err = errors.New("the uplink panicked")
+	}
 }
 
 func window(up Uplink) int {
@@ -38,8 +48,8 @@ func (v *fileView) attempt(id ID, line Line) (Entry, error) {
 }
 
 // follow takes note of the number under which the host books now. When it is
-// another than the open batch's, that batch is closed and what was never
-// attempted goes to the next one.
+// another than the open batch's, that batch is closed. What was never attempted
+// there, or in a batch that is closed already, goes to the open one.
 func (v *fileView) follow(name Lane, line Line) error {
 	l, err := v.laneOf(name)
 	if err != nil || line.HostBatch == l.hostBatch || line.HostBatch == 0 {
@@ -48,14 +58,34 @@ func (v *fileView) follow(name Lane, line Line) error {
 	if err := v.apply(event{kind: evHostBatch, lane: l.number, host: line.HostBatch}); err != nil {
 		return err
 	}
-	b, err := v.batch(l.number, l.open)
-	if err != nil || b.host == 0 || b.host == line.HostBatch {
-		return err
+	open := l.open
+	for _, n := range append(slices.Clone(l.closing), l.open) {
+		b, err := v.batch(l.number, n)
+		if err != nil {
+			return err
+		}
+		if b.host == 0 || b.host == line.HostBatch {
+			continue
+		}
+		if n == l.open {
+			if err := v.apply(event{kind: evClosed, lane: l.number, batch: n, flag: true}); err != nil {
+				return err
+			}
+			open++
+		}
+		if err := v.moveOn(l.number, n, open); err != nil {
+			return err
+		}
 	}
-	if err := v.apply(event{kind: evClosed, lane: l.number, batch: b.n, flag: true}); err != nil {
-		return err
+	return nil
+}
+
+// moveOn takes what was never attempted in a batch to the open one.
+func (v *fileView) moveOn(lane, n, open uint32) error {
+	if n == open {
+		return nil
 	}
-	ids, err := v.members(l.number, b.n)
+	ids, err := v.members(lane, n)
 	if err != nil {
 		return err
 	}
@@ -67,7 +97,7 @@ func (v *fileView) follow(name Lane, line Line) error {
 		if e.State != Pending || e.Attempts > 0 || e.Kind == Reversal {
 			continue
 		}
-		if err := v.apply(event{kind: evMoved, id: id, batch: b.n + 1}); err != nil {
+		if err := v.apply(event{kind: evMoved, id: id, batch: open}); err != nil {
 			return err
 		}
 	}
@@ -85,7 +115,10 @@ type sent struct {
 func (q *Queue) send(ctx context.Context, up Uplink, e Entry) sent {
 	ctx, cancel := context.WithTimeout(ctx, q.opts.AnswerTimeout)
 	defer cancel()
-	a, err := up.Send(ctx, e)
+	a, err := func() (a Answer, err error) {
+		defer caught(&err)
+		return up.Send(ctx, e)
+	}()
 	return sent{e, clip(a), err}
 }
 
@@ -216,6 +249,13 @@ func (v *fileView) begin(name Lane, line Line, n int, upTo byte, memory time.Dur
 	l, err := v.laneOf(name)
 	if err != nil {
 		return nil, err
+	}
+	if line.HostBatch != 0 {
+		room, err := v.room(l)
+		if err != nil {
+			return nil, err
+		}
+		n = min(n, room)
 	}
 	ids, err := v.work(l, n, upTo, func(id ID) bool { return !claim(id) })
 	if err != nil {

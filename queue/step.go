@@ -54,6 +54,8 @@ func step(v view, ev event) error {
 		return stepSettled(v, ev)
 	case evClock:
 		return stepClock(v, ev)
+	case evPruned, evEpoch, evImported, evKept, evNoted, evBound, evLifted, evForeign:
+		return stepKeeping(v, ev)
 	}
 	return stepEntry(v, ev)
 }
@@ -68,21 +70,27 @@ func stepLane(v view, ev event) error {
 func stepAppended(v view, ev event) error {
 	e := ev.entry
 	e.Changed = ev.at
-	if e.Kind == Reversal || e.Op == Void {
+	if e.Kind == Reversal {
 		orig, err := v.entry(e.Original)
 		if err != nil {
 			return err
 		}
-		was := orig
-		if e.Kind == Reversal {
-			if orig.Kind != Request || orig.State != InDoubt || orig.Reversal != 0 {
-				return stateError(orig.ID, orig.State, "only a request in doubt is reversed, once")
-			}
-			orig.Reversal = e.ID
-		} else {
-			orig.VoidedBy = e.ID
+		if orig.Kind != Request || orig.State != InDoubt || orig.Reversal != 0 {
+			return stateError(orig.ID, orig.State, "only a request in doubt is reversed, once")
 		}
-		if err := save(v, &was, orig, ev); err != nil {
+	}
+	if e.Original != 0 {
+		err := changeOriginal(v, e, ev, func(orig *Entry) {
+			switch {
+			case e.Kind == Reversal:
+				orig.Reversal = e.ID
+			case e.Op == Void:
+				orig.VoidedBy = e.ID
+			case e.Op == Refund:
+				orig.Refunded += e.Amount.Minor
+			}
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -150,7 +158,7 @@ func stepEntry(v view, ev event) error {
 	case evAttempted:
 		err = attempt(v, &e, ev)
 	case evUnsent:
-		err = unsent(&e)
+		err = unsent(v, &e)
 	case evAnswered:
 		err = answer(v, &e, ev)
 	case evHeld:
@@ -175,6 +183,10 @@ func stepEntry(v view, ev event) error {
 		err = resolve(&e, ev)
 	case evUnparked:
 		err = unpark(v, &e, ev)
+	case evWithdrawn:
+		if err = allow(e, e.Deferred && e.Op == Sale && e.State == InDoubt, "only a deferred sale in doubt is withdrawn"); err == nil {
+			e.withdrawn = true
+		}
 	case evMoved:
 		return move(v, was, ev)
 	default:
@@ -186,10 +198,24 @@ func stepEntry(v view, ev event) error {
 	if err := save(v, &was, e, ev); err != nil {
 		return err
 	}
+	if e.Op == Refund && (e.State == Declined || e.State == Cancelled) && was.State != e.State {
+		return changeOriginal(v, e, ev, func(orig *Entry) { orig.Refunded -= e.Amount.Minor })
+	}
 	if e.Kind == Reversal && (e.State == Accepted || e.State == Parked) && was.State != e.State {
 		return endReversed(v, e, ev)
 	}
 	return nil
+}
+
+// changeOriginal changes the entry that a Void, Refund or Reversal is about.
+func changeOriginal(v view, e Entry, ev event, change func(*Entry)) error {
+	orig, err := v.entry(e.Original)
+	if err != nil {
+		return err
+	}
+	was := orig
+	change(&orig)
+	return save(v, &was, orig, ev)
 }
 
 func allow(e Entry, ok bool, why string) error {
@@ -207,14 +233,15 @@ func attempt(v view, e *Entry, ev event) error {
 	if e.Kind == Request && e.Attempts > 0 {
 		return stateError(e.ID, e.State, "a request is never repeated")
 	}
-	if e.HostBatch == 0 && e.Attempts == 0 {
+	if e.HostBatch == 0 && e.Attempts == 0 && e.Kind != Reversal {
 		e.HostBatch = ev.host
 	}
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return err
 	}
-	if e.Attempts == 0 {
+	first := e.Attempts == 0
+	if first {
 		c, err := v.clock()
 		if err != nil {
 			return err
@@ -225,24 +252,47 @@ func attempt(v view, e *Entry, ev event) error {
 	e.Repeat = e.Attempts > 0
 	e.Attempts++
 	b, err := v.batch(l.number, e.Batch.N)
-	if err != nil || b.host != 0 {
+	if err != nil {
 		return err
 	}
-	b.host = e.HostBatch
+	if first && b.host != 0 && e.HostBatch != b.host {
+		return fmt.Errorf("batch %d is the host's %d: %w: nothing new goes out in it as %d (I6)", b.n, b.host, ErrState, e.HostBatch)
+	}
+	b.host = max(b.host, e.HostBatch)
+	if first && e.bound() {
+		b.bound++
+	}
 	return v.putBatch(b)
 }
 
+// bound tells whether an attempt of e is a record of the host's batch.
+func (e Entry) bound() bool { return e.Kind != Reversal && e.Kind != Notice }
+
 // unsent takes an attempt back that is proven not to have left the device.
-func unsent(e *Entry) error {
+func unsent(v view, e *Entry) error {
 	if err := allow(*e, e.State == InDoubt && e.Attempts > 0, "there is no attempt under way"); err != nil {
 		return err
 	}
 	e.Attempts--
-	if e.Attempts == 0 {
-		e.State = Pending
-	}
 	e.Repeat = e.Attempts > 0
-	return nil
+	if e.Attempts > 0 {
+		return nil
+	}
+	e.State = Pending
+	if !e.bound() {
+		return nil
+	}
+	e.HostBatch = 0 // nothing is bound by what never left
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return err
+	}
+	b, err := v.batch(l.number, e.Batch.N)
+	if err != nil {
+		return err
+	}
+	b.bound--
+	return v.putBatch(b)
 }
 
 // answer applies the outcome table. An answer to what is final, or to a
@@ -285,17 +335,13 @@ func answer(v view, e *Entry, ev event) error {
 
 // endReversed gives the original of an answered or parked reversal its state.
 func endReversed(v view, rev Entry, ev event) error {
-	orig, err := v.entry(rev.Original)
-	if err != nil {
-		return err
-	}
-	was := orig
-	if rev.State == Accepted {
-		orig.State, orig.ParkedWhy = Reversed, ""
-	} else {
-		orig.State, orig.ParkedWhy = Parked, rev.ParkedWhy
-	}
-	return save(v, &was, orig, ev)
+	return changeOriginal(v, rev, ev, func(orig *Entry) {
+		if rev.State == Accepted {
+			orig.State, orig.ParkedWhy = Reversed, ""
+		} else {
+			orig.State, orig.ParkedWhy = Parked, rev.ParkedWhy
+		}
+	})
 }
 
 // resolve takes a person's word for the outcome of a parked entry.
@@ -336,13 +382,7 @@ func unpark(v view, e *Entry, ev event) error {
 	if e.Kind != Reversal {
 		return nil
 	}
-	orig, err := v.entry(e.Original)
-	if err != nil {
-		return err
-	}
-	was := orig
-	orig.State, orig.ParkedWhy = InDoubt, ""
-	return save(v, &was, orig, ev)
+	return changeOriginal(v, *e, ev, func(orig *Entry) { orig.State, orig.ParkedWhy = InDoubt, "" })
 }
 
 // move takes a never-attempted entry to another batch of its lane (I6).

@@ -33,6 +33,7 @@ var buckets = []journal.Bucket{inEntries, inCards, inRefs, inSTANs, inMembers, i
 // held in memory until flush writes it, with the events that led to it.
 type fileView struct {
 	tx       *journal.Tx
+	opts     *Options
 	reading  clock.Reading
 	stamped  bool
 	time     *clockRecord
@@ -56,9 +57,9 @@ type held struct {
 	put bool
 }
 
-func newFileView(tx *journal.Tx) *fileView {
+func newFileView(tx *journal.Tx, opts *Options) *fileView {
 	return &fileView{
-		tx: tx, reading: clock.Now(),
+		tx: tx, opts: opts, reading: clock.Now(),
 		entries: map[ID]*held{}, lanes: map[uint32]laneRecord{}, names: map[Lane]uint32{},
 		batches: map[[2]uint32]batchRecord{}, cards: map[ID]Card{},
 	}
@@ -70,7 +71,7 @@ func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
 	var warnings []*LimitError
 	err := q.file.Update(ctx, func(tx *journal.Tx) error {
 		changes = nil
-		v := newFileView(tx)
+		v := newFileView(tx, &q.opts)
 		v.changes = &changes
 		if err := fn(v); err != nil {
 			return err
@@ -87,7 +88,7 @@ func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
 
 // read runs fn on a synced state.
 func (q *Queue) read(fn func(*fileView) error) error {
-	return q.file.View(func(tx *journal.Tx) error { return fn(newFileView(tx)) })
+	return q.file.View(func(tx *journal.Tx) error { return fn(newFileView(tx, &q.opts)) })
 }
 
 // apply steps ev and keeps it for the log.
@@ -314,6 +315,7 @@ func (v *fileView) byRef(ref string) (Entry, bool, error) {
 		return Entry{}, false, fmt.Errorf("%w: a ref's entry", ErrDamaged)
 	}
 	e, err := v.entry(ID(binary.BigEndian.Uint64(b)))
+	e.Ref = ref // a pruned entry has lost it
 	return e, err == nil, err
 }
 

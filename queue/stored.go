@@ -19,6 +19,7 @@ type laneRecord struct {
 	tallies   []Tally
 	contact   time.Time // device time of the newest answer
 	hostTime  time.Time // the latest time that the host has shown
+	fenced    bool      // restored: new entries wait for a number that only we use (I10)
 }
 
 // Tally counts and sums entries that are alike.
@@ -45,8 +46,10 @@ type batchRecord struct {
 	superseded bool   // closed because the host went on to another number
 	entries    uint64
 	unfinished uint64 // entries pending, in doubt or parked (I6)
+	bound      uint64 // entries that were attempted: records of the host's batch
 	progress   []byte
 	closed     time.Time
+	pruned     uint64 // entries of which a stub is left
 }
 
 // BatchState is how far a batch has come.
@@ -130,6 +133,9 @@ func encodeEntry(w *record.Writer, e Entry) {
 	w.Uint(uint64(e.first.boot))
 	w.Int(e.first.since.Milliseconds())
 	w.Time(e.first.host)
+	w.Bool(e.withdrawn)
+	w.Int(e.Refunded)
+	encodeStub(w, e)
 }
 
 func decodeEntry(r *record.Reader) Entry {
@@ -159,7 +165,9 @@ func decodeEntry(r *record.Reader) Entry {
 	e.ParkedWhy = r.String()
 	e.Changed = r.Time()
 	e.first = moment{wall: r.Time(), boot: uint32(r.Uint()), since: time.Duration(r.Int()) * time.Millisecond, host: r.Time()}
+	e.withdrawn, e.Refunded = r.Bool(), r.Int()
 	e.Repeat = e.Attempts > 0
+	decodeStub(r, &e)
 	return e
 }
 
@@ -198,6 +206,7 @@ func (l laneRecord) encode() []byte {
 	w.Uint(uint64(l.hostBatch))
 	w.Time(l.contact)
 	w.Time(l.hostTime)
+	w.Bool(l.fenced)
 	w.Uint(uint64(len(l.tallies)))
 	for _, t := range l.tallies {
 		w.Byte(byte(t.State))
@@ -219,6 +228,7 @@ func decodeLane(b []byte) (laneRecord, error) {
 	}
 	l.hostBatch = uint32(r.Uint())
 	l.contact, l.hostTime = r.Time(), r.Time()
+	l.fenced = r.Bool()
 	for n := r.Uint(); n > 0 && r.Err() == nil; n-- {
 		l.tallies = append(l.tallies, Tally{State: State(r.Byte()), Op: Op(r.Byte()), Kind: Kind(r.Byte()), Tender: Tender(r.Byte()),
 			Currency: Currency(r.Uint()), Count: r.Int(), Sum: r.Int()})
@@ -271,16 +281,19 @@ func (b batchRecord) encode() []byte {
 	w.Bool(b.superseded)
 	w.Uint(b.entries)
 	w.Uint(b.unfinished)
+	w.Uint(b.bound)
 	w.Time(b.closed)
 	w.Bytes(b.progress)
+	w.Uint(b.pruned)
 	return w.B
 }
 
 func decodeBatch(b []byte) (batchRecord, error) {
 	r := record.NewReader(b)
 	v := batchRecord{lane: uint32(r.Uint()), n: uint32(r.Uint()), stage: BatchState(r.Byte()), host: uint32(r.Uint()),
-		superseded: r.Bool(), entries: r.Uint(), unfinished: r.Uint(), closed: r.Time()}
+		superseded: r.Bool(), entries: r.Uint(), unfinished: r.Uint(), bound: r.Uint(), closed: r.Time()}
 	v.progress = append([]byte(nil), r.Bytes()...)
+	v.pruned = r.Uint()
 	if err := r.Done(); err != nil {
 		return batchRecord{}, fmt.Errorf("%w: batch: %w", ErrDamaged, err)
 	}

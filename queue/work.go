@@ -71,6 +71,10 @@ func (l laneRecord) heldFrom() uint32 {
 func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) (ids []ID, err error) {
 	from := l.heldFrom()
 	reversals := false
+	full, err := v.batchFull(l)
+	if err != nil {
+		return nil, err
+	}
 	for class := classReversal; class <= upTo && len(ids) < limit; class++ {
 		if class == classRequest && reversals {
 			continue
@@ -84,7 +88,13 @@ func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) 
 				return false, nil
 			}
 			reversals = reversals || class == classReversal
-			if id := ID(binary.BigEndian.Uint64(k[10:])); !skip(id) {
+			id := ID(binary.BigEndian.Uint64(k[10:]))
+			if full && class != classReversal && binary.BigEndian.Uint32(k[5:]) == l.open {
+				if e, err := v.entry(id); err != nil || (e.Attempts == 0 && e.bound()) {
+					return true, err // waits for the next batch
+				}
+			}
+			if !skip(id) {
 				ids = append(ids, id)
 			}
 			return len(ids) < limit, nil
@@ -94,4 +104,21 @@ func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) 
 		}
 	}
 	return ids, nil
+}
+
+// batchFull tells whether the lane's open batch takes no more records.
+func (v *fileView) batchFull(l laneRecord) (bool, error) {
+	b, err := v.batch(l.number, l.open)
+	return err == nil && b.host != 0 && b.bound >= v.opts.batchLimit(l.name), err
+}
+
+// room is how many records the lane's open batch still takes, at least 1: a
+// repeat or a reversal needs none.
+func (v *fileView) room(l laneRecord) (int, error) {
+	b, err := v.batch(l.number, l.open)
+	if err != nil {
+		return 0, err
+	}
+	limit := v.opts.batchLimit(l.name)
+	return int(max(1, limit-min(limit, b.bound))), nil
 }

@@ -53,6 +53,9 @@ func (t *Tx) Get(b Bucket, key []byte) ([]byte, error) {
 	return t.open(b, key, v)
 }
 
+// Raw returns a record as it stands in the file, nil when there is none.
+func (t *Tx) Raw(b Bucket, key []byte) []byte { return bytes.Clone(t.bucket(b).Get(key)) }
+
 func (t *Tx) open(b Bucket, key, v []byte) ([]byte, error) {
 	plain, err := t.f.box.Open(v, place(b, key))
 	if err != nil {

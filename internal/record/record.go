@@ -69,6 +69,9 @@ type Reader struct {
 // NewReader returns a reader of b, which it does not copy.
 func NewReader(b []byte) *Reader { return &Reader{b: b} }
 
+// Fail makes the reader's bytes malformed: for what a caller finds wrong.
+func (r *Reader) Fail() { r.fail() }
+
 func (r *Reader) fail() {
 	r.err = ErrMalformed
 	r.b = nil
