@@ -56,14 +56,14 @@ func packFixed(dst []byte, s string) bool {
 	switch len(s) {
 	case 0:
 		return true
-	default:
-		return false
 	case 2:
 		x = load2(s) ^ eachZero&0xFFFF
 	case 4:
 		x = (load2(s)<<16 | load2(s[2:])) ^ eachZero&0xFFFFFFFF
 	case 6:
 		x = (load2(s)<<32 | load2(s[2:])<<16 | load2(s[4:])) ^ eachZero&0xFFFFFFFFFFFF
+	default:
+		return false
 	}
 	binary.BigEndian.PutUint32(dst, gather(x)<<(32-4*len(s)))
 	return (x|(x+eachSix))&eachHigh == 0

@@ -300,7 +300,7 @@ func (f *field) scanOther(b []byte, at int) (end int, err error) {
 	case wireBCD:
 		return end, f.scanBCD(c, from, n)
 	case wireRaw:
-		return end, nil
+		return end, f.checkTLV(c, from)
 	case wireHex:
 		bad = badHex(c)
 	case wireGBK, wireGB18030:

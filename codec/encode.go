@@ -248,11 +248,12 @@ func (f *field) encodeHex(dst []byte, v string) ([]byte, error) {
 		dst = f.appendPrefix(dst, f.count(len(v)/2))
 	}
 	if f.wire == wireRaw {
+		start := len(dst)
 		out, bad := unhex(dst, v)
 		if bad >= 0 {
 			return dst, f.fail(bad, ErrContent, "")
 		}
-		return out, nil
+		return out, f.checkTLV(out[start:], 0)
 	}
 	for i := range len(v) {
 		c := hexValue(v[i])
@@ -267,6 +268,9 @@ func (f *field) encodeHex(dst []byte, v string) ([]byte, error) {
 // encodeBytes appends the wire form of a binary field.
 func (f *field) encodeBytes(dst, v []byte) ([]byte, error) {
 	if err := f.checkLength(len(v)); err != nil {
+		return dst, err
+	}
+	if err := f.checkTLV(v, 0); err != nil {
 		return dst, err
 	}
 	if f.digits > 0 {

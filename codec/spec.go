@@ -107,6 +107,7 @@ func (f *field) settle() {
 	bcd := f.class == classN && f.wire == wireBCD
 	text := f.class != classXN && (f.wire == wireASCII || f.wire == wireGBK || f.wire == wireGB18030)
 	switch {
+	case f.tlv:
 	case f.digits == 0 && bcd && f.max <= 16 && f.max%2 == 0:
 		f.kind = kindBCD
 	case f.digits == 0 && bcd && f.max <= 15 && f.right:
@@ -141,6 +142,7 @@ type field struct {
 	accept uint16 // the nibbles tolerated in its place, a bit each
 	pad    bool   // short fixed text is filled with spaces on the right
 	sign0  bool   // x+n also takes the sign "0"
+	tlv    bool   // the bytes must be well-formed BER-TLV
 	mask   mask
 }
 

@@ -141,6 +141,8 @@ func (p *specParser) setting(f *field, w word) (err error) {
 		f.pad = true
 	case "sign0":
 		f.sign0 = true
+	case "tlv":
+		f.tlv = true
 	default:
 		form, ok := wires[key]
 		if !ok || key == "binary" {
@@ -169,6 +171,8 @@ func (p *specParser) sound(f *field, words []word) error {
 		return p.fail(at, "pad is for fixed text")
 	case f.sign0 && f.class != classXN:
 		return p.fail(at, "sign0 is for x+n")
+	case f.tlv && f.wire != wireRaw:
+		return p.fail(at, "tlv is for raw bytes")
 	case f.class == classXN && f.digits != 0:
 		return p.fail(at, "x+n has a fixed length")
 	case f.class == classXN && f.wire == wireBCD && f.max%2 != 0:

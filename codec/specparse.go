@@ -47,7 +47,7 @@ const maxSpecText = 1 << 20
 // accept= followed by nibbles, bytes or digits (what the length counts in BCD
 // content, where digits is the rule, and in hex content, where bytes is), pad
 // (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
-// the sign "0" too), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
+// the sign "0" too), tlv (raw bytes must be what ParseTLV accepts), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
 func ParseSpec(text string) (*Spec, error) {
 	s := &Spec{mti: wireASCII, bitmap: wireRaw, frame: Framing{NoTPDU: true, NoHeader: true}, rules: rules{
 		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,

@@ -211,6 +211,28 @@ func TestTLVRefuses(t *testing.T) {
 	}
 }
 
+// A dialect may demand well-formed TLV of a field, in both directions.
+func TestTLVDemanded(t *testing.T) {
+	s, err := UnionPay().With("55 b...255 LLLVAR,tlv chip data")
+	require.NoError(t, err)
+	m := NewMessage(s, 0x0200)
+	require.NoError(t, m.Set(55, "9F3602031E"))
+	require.NoError(t, m.SetBytes(55, []byte{0x5A, 1, 0x11}))
+	require.ErrorIs(t, m.Set(55, "9F36020A"), ErrTruncated)
+	require.ErrorIs(t, m.SetBytes(55, []byte{0x5A, 1, 1, 0x5A, 1, 1}), ErrStructure)
+	good, err := m.Pack()
+	require.NoError(t, err)
+	require.Equal(t, unhexed(t, "0200000000000000020000035A0111"), good)
+	_, err = s.Decode(good)
+	require.NoError(t, err)
+	_, err = s.Decode(unhexed(t, "0200000000000000020000065A01115A0111"))
+	var fe *FieldError
+	require.ErrorAs(t, err, &fe)
+	require.Equal(t, FieldError{DE: 55, Offset: 15, Part: "5A", Err: ErrStructure, Detail: "occurs twice"}, *fe)
+	_, err = UnionPay().With("55 b...255 LLLVAR,hex,tlv chip data")
+	require.ErrorContains(t, err, "tlv is for raw bytes")
+}
+
 func TestStructuresShowNoValues(t *testing.T) {
 	const secret = "6221558812340000"
 	list := TLVs{NewTLV(0x5A, []byte(secret))}

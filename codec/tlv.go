@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -133,6 +134,21 @@ func ParseTLV(b []byte) (TLVs, error) {
 		at = from + size
 	}
 	return list, nil
+}
+
+// checkTLV refuses what is no BER-TLV data, if the field must be; at is the
+// offset of b.
+func (f *field) checkTLV(b []byte, at int) error {
+	if !f.tlv {
+		return nil
+	}
+	_, err := ParseTLV(b)
+	var fe *FieldError
+	if errors.As(err, &fe) {
+		fe.DE, fe.Offset = f.de, fe.Offset+at
+		return fe
+	}
+	return nil
 }
 
 // readTag reads a tag of n bytes.
