@@ -40,7 +40,7 @@ func (p progress) balanced() bool {
 	ok := func(b queue.Balance, s queue.Sums) bool {
 		return b == queue.Balanced || (b == 0 && s == queue.Sums{})
 	}
-	return ok(p.inland, p.totals.Inland) && ok(p.foreign, p.totals.Foreign)
+	return p.stage >= totalling && ok(p.inland, p.totals.Inland) && ok(p.foreign, p.totals.Foreign)
 }
 
 func (p progress) encode() []byte {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -22,6 +23,10 @@ type Result struct {
 	// Different are the entries that the host has with other content.
 	Different []queue.ID
 }
+
+// ErrWithoutHost is returned for a batch that was recorded as settled without
+// its host having been told: nothing can be said of a balance.
+var ErrWithoutHost = errors.New("the batch was settled without telling its host")
 
 // OutOfBalanceError says that the host has closed the batch and the two sides
 // do not agree: a person has to look at the entries.
@@ -53,7 +58,8 @@ func (e *OutOfBalanceError) Error() string {
 // at any point the same call goes on from there; for a batch that is settled it
 // returns the same Result again and sends nothing.
 //
-// Errors: queue.ErrState for an open batch (CloseBatch it first);
+// Errors: ErrWithoutHost for a batch that queue.SettleBatch settled by itself;
+// queue.ErrState for an open batch (CloseBatch it first);
 // *queue.OutstandingError while an entry is parked (I6); *OutOfBalanceError,
 // with the Result, when the batch is settled but the sides differ; ErrOverflow,
 // ErrCurrencies; ctx.Err() and the host's own errors, after which Settle is to
@@ -89,8 +95,11 @@ func Settle(ctx context.Context, q *queue.Queue, b queue.BatchID, h Host) (Resul
 }
 
 func (p progress) result(b queue.BatchID) (Result, error) {
+	if p.stage != ended {
+		return Result{Batch: b}, fmt.Errorf("batch %s: %w", b, ErrWithoutHost)
+	}
 	r := Result{Batch: b, Totals: p.totals, Records: p.records, Balanced: p.balanced(), Mended: p.mended, Different: p.different}
-	if !p.agreed && p.stage == ended {
+	if !p.agreed {
 		return r, &OutOfBalanceError{Batch: b, Different: p.different, Mended: p.mended}
 	}
 	return r, nil
@@ -116,10 +125,7 @@ func (s *settlement) drain(ctx context.Context) error {
 	if s.batch, err = s.q.Batch(ctx, s.id); err != nil {
 		return err
 	}
-	if s.batch.Unfinished > 0 {
-		return s.q.SettleBatch(ctx, s.id) // names what stands in the way
-	}
-	return nil
+	return s.q.Outstanding(ctx, s.id)
 }
 
 func (s *settlement) save(ctx context.Context, st stage) error {
@@ -130,9 +136,13 @@ func (s *settlement) save(ctx context.Context, st stage) error {
 // run takes the steps that are left. Only the host's messages and the saving
 // of what came of them happen here.
 func (s *settlement) run(ctx context.Context) error {
-	if s.batch.HostBatch == 0 && s.batch.Entries == 0 {
+	heard, err := s.heard(ctx)
+	if err != nil {
+		return err
+	}
+	if !heard {
 		s.progress.agreed = true
-		return s.save(ctx, ended) // the host never heard of this batch
+		return s.save(ctx, ended)
 	}
 	if p, ok := s.host.(queue.Preparer); ok {
 		if _, err := p.Prepare(ctx); err != nil {
@@ -145,6 +155,16 @@ func (s *settlement) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// heard tells whether anything of the batch can have reached the host.
+func (s *settlement) heard(ctx context.Context) (bool, error) {
+	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id}) {
+		if err != nil || e.Attempts > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 func (s *settlement) next(ctx context.Context) error {

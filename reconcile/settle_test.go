@@ -384,3 +384,57 @@ func TestProgressIsKeptAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// Settling by other hands is no balance: the host was never told.
+func TestSettledWithoutItsHost(t *testing.T) {
+	q, h := open(t), newHost()
+	b := day(t, q, h)
+	require.NoError(t, q.Drain(bg, lane, h))
+	require.NoError(t, q.SettleBatch(bg, b))
+	_, err := Settle(bg, q, b, h)
+	require.ErrorIs(t, err, ErrWithoutHost)
+	require.Empty(t, h.calls)
+}
+
+// What is in the way can end at any moment: Settle never takes that for a
+// settlement.
+func TestSettleRacesAPerson(t *testing.T) {
+	for range 30 {
+		q, h := open(t), newHost()
+		_, err := q.Append(bg, sale("s", 100))
+		require.NoError(t, err)
+		require.NoError(t, q.Drain(bg, lane, refusing{h}))
+		h.booked[1] = 100
+		b, err := q.CloseBatch(bg, lane)
+		require.NoError(t, err)
+		resolved := make(chan error, 1)
+		go func() { resolved <- q.Resolve(bg, 1, queue.Answer{Verdict: queue.Approved}, "Li", "it is there") }()
+		var out *queue.OutstandingError
+		for {
+			r, err := Settle(bg, q, b, h)
+			if errors.As(err, &out) {
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, 1, r.Records)
+			break
+		}
+		require.NoError(t, <-resolved)
+		require.Equal(t, []string{"totals", "end"}, h.calls)
+	}
+}
+
+// A batch in which all was cancelled before any attempt is none of the host's.
+func TestSettleWhatWasOnlyCancelled(t *testing.T) {
+	q, h := open(t), newHost()
+	e, err := q.Append(bg, sale("s", 100))
+	require.NoError(t, err)
+	_, err = q.Reverse(bg, e.ID)
+	require.NoError(t, err)
+	b, err := q.CloseBatch(bg, lane)
+	require.NoError(t, err)
+	r, err := Settle(bg, q, b, h)
+	require.NoError(t, err)
+	require.Zero(t, r.Records)
+	require.Empty(t, h.calls)
+}

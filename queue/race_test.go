@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An uplink that panics leaves its entry in doubt, and the lane goes on.
+func TestUplinkPanics(t *testing.T) {
+	q := openNew(t, fast)
+	panics := uplink{send: func(context.Context, Entry) (Answer, error) { panic(testPAN) }}
+	e, err := q.Do(bg, panics, cardSale("s"))
+	require.ErrorIs(t, err, ErrInDoubt)
+	require.NotContains(t, err.Error(), testPAN)
+	require.Equal(t, InDoubt, e.State)
+	_, err = q.Do(bg, uplink{prepare: func(context.Context) (Line, error) { panic(testPAN) }}, cardSale("t"))
+	require.ErrorIs(t, err, ErrNotSent)
+	require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
+	require.Equal(t, Reversed, stateOf(t, q, "s"))
+}
+
+// A ctx that ends just after an answer came costs neither the answer nor the
+// lane.
+func TestAnswerSurvivesTheEndOfItsContext(t *testing.T) {
+	t.Run("the reversal before a Do", func(t *testing.T) {
+		q := openNew(t, fast)
+		_, err := q.Do(bg, uplink{send: silent}, cardSale("lost"))
+		require.ErrorIs(t, err, ErrInDoubt)
+		ctx, cancel := context.WithCancel(bg)
+		_, err = q.Do(ctx, uplink{send: func(c context.Context, e Entry) (Answer, error) {
+			cancel()
+			return approve(c, e)
+		}}, cardSale("next"))
+		require.ErrorIs(t, err, ErrNotSent)
+		require.Equal(t, Reversed, stateOf(t, q, "lost"))
+		_, err = q.Do(bg, uplink{send: approve}, cardSale("next"))
+		require.NoError(t, err)
+	})
+	t.Run("Forward", func(t *testing.T) {
+		q := openNew(t, fast)
+		for _, ref := range []string{"a", "b"} {
+			_, err := q.AppendAtRisk(bg, cardSale(ref))
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithCancel(bg)
+		require.ErrorIs(t, q.Forward(ctx, cardLane, uplink{send: func(c context.Context, e Entry) (Answer, error) {
+			cancel()
+			return approve(c, e)
+		}}), context.Canceled)
+		require.Equal(t, Accepted, stateOf(t, q, "a"))
+		require.Equal(t, Pending, stateOf(t, q, "b"))
+	})
+}
+
+// A deferred sale that the app reverses is not presented again, whether its
+// reversal was journalled already or not; one that a person resolves is.
+func TestReversedSaleAtRiskStaysReversed(t *testing.T) {
+	lost := func(t *testing.T) (*Queue, Entry) {
+		q := openNew(t, Options{RetryMin: 1, RetryMax: 2, ReversalTries: 1})
+		e, err := q.AppendAtRisk(bg, cardSale("s"))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(bg)
+		_ = q.Drain(ctx, cardLane, uplink{send: func(c context.Context, e Entry) (Answer, error) {
+			cancel()
+			return silent(c, e)
+		}})
+		return q, e
+	}
+	t.Run("withdrawn", func(t *testing.T) {
+		q, e := lost(t)
+		_, err := q.Reverse(bg, e.ID)
+		require.NoError(t, err)
+		require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
+		require.Equal(t, Reversed, stateOf(t, q, "s"))
+		require.Len(t, all(t, q, Filter{}), 2)
+		require.NoError(t, q.Verify(bg))
+	})
+	t.Run("resolved", func(t *testing.T) {
+		q, _ := lost(t)
+		require.NoError(t, q.Drain(bg, cardLane, uplink{send: silent}))
+		parked := all(t, q, Filter{States: []State{Parked}})
+		require.Equal(t, Reversal, parked[1].Kind)
+		require.NoError(t, q.Resolve(bg, parked[1].ID, Answer{Verdict: Approved}, "Li", "the host shows it reversed"))
+		require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
+		require.Equal(t, Accepted, stateOf(t, q, "s"))
+		require.NoError(t, q.Verify(bg))
+	})
+}
+
+// The refunds of a sale are together at most its amount; what is refunded is
+// not voided.
+func TestRefundsAddUp(t *testing.T) {
+	q := openNew(t, fast)
+	sold, err := q.Do(bg, uplink{send: approve}, cardSale("sold"))
+	require.NoError(t, err)
+	refund := func(ref string, minor int64) error {
+		_, err := q.Append(bg, Transaction{Ref: ref, Lane: cardLane, Op: Refund, Original: sold.ID, Amount: Money{minor, CNY}})
+		return err
+	}
+	require.NoError(t, refund("r1", 1000))
+	require.Error(t, refund("r2", 251))
+	require.NoError(t, refund("r1", 1000), "the same ref is the same refund")
+	_, err = q.Do(bg, uplink{send: approve}, Transaction{Ref: "v", Lane: cardLane, Op: Void, Original: sold.ID})
+	require.ErrorIs(t, err, ErrState)
+	require.NoError(t, q.Drain(bg, cardLane, answering(Refused, "61")))
+	require.NoError(t, refund("r3", 1250), "a declined refund makes room")
+	require.Error(t, refund("r4", 1))
+	require.NoError(t, q.Verify(bg))
+}
+
+// A host that goes on to another number while our batch is fenced gets nothing
+// new in that batch.
+func TestHostGoesOnWhileFenced(t *testing.T) {
+	q := openNew(t, fast)
+	batch := uint32(5)
+	_, err := q.Do(bg, numbered(approve, &batch), cardSale("a"))
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("b"))
+	require.NoError(t, err)
+	fenced, err := q.CloseBatch(bg, cardLane)
+	require.NoError(t, err)
+	batch = 6
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &batch)))
+	b, err := q.ByRef(bg, "b")
+	require.NoError(t, err)
+	require.Equal(t, fenced.N+1, b.Batch.N)
+	require.NoError(t, q.SettleBatch(bg, fenced))
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &batch)))
+	for _, e := range all(t, q, Filter{}) {
+		in, err := q.Batch(bg, e.Batch)
+		require.NoError(t, err)
+		require.Equal(t, in.HostBatch, e.HostBatch)
+	}
+	require.NoError(t, q.Verify(bg))
+}
+
+// At the host's limit nothing new is bound to the batch; the next one takes it.
+func TestBatchLimit(t *testing.T) {
+	o := fast
+	o.BatchLimit = 3
+	q := openNew(t, o)
+	batch := uint32(5)
+	var r recorder
+	up := numbered(r.through(approve), &batch)
+	for i := range 7 {
+		_, err := q.Append(bg, offlineSale(fmt.Sprint(i)))
+		require.NoError(t, err)
+	}
+	for want := 3; want <= 7; want += 3 {
+		require.NoError(t, q.Drain(bg, cardLane, up))
+		require.Len(t, r.seen, want)
+		require.NoError(t, q.WaitFull(bg, cardLane))
+		_, err := q.Do(bg, up, cardSale("online"))
+		require.ErrorIs(t, err, ErrHeldBack)
+		b, err := q.CloseBatch(bg, cardLane)
+		require.NoError(t, err)
+		require.NoError(t, q.Drain(bg, cardLane, up))
+		require.Len(t, r.seen, want)
+		require.NoError(t, q.SettleBatch(bg, b), "what was never attempted went on")
+		batch++
+	}
+	require.NoError(t, q.Drain(bg, cardLane, up))
+	require.Len(t, r.seen, 7)
+	s, err := q.Status(bg)
+	require.NoError(t, err)
+	require.False(t, s.Lanes[0].Full)
+	require.NoError(t, q.Verify(bg))
+}
