@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "encoding/binary"
 
 const (
 	eachHigh   = 0xF0F0F0F0F0F0F0F0
@@ -11,6 +8,16 @@ const (
 	eachSix    = 0x0606060606060606
 	eachNibble = 0x1111111111111111
 )
+
+// grow gives b with memory for at least n more bytes.
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	more := make([]byte, len(b), len(b)+max(n, len(b)))
+	copy(more, b)
+	return more
+}
 
 func load8(s string) uint64 {
 	_ = s[7]
@@ -75,7 +82,7 @@ func load2(s string) uint64 { return uint64(s[1]) | uint64(s[0])<<8 }
 // which makes "=" of nibble D, as track data wants it.
 func unpackNibbles(dst, b []byte) []byte {
 	at := len(dst)
-	dst = slices.Grow(dst, 2*len(b))[:at+2*len(b)]
+	dst = grow(dst, 2*len(b))[:at+2*len(b)]
 	out := dst[at:]
 	for len(b) >= 4 {
 		binary.BigEndian.PutUint64(out, spread(binary.BigEndian.Uint32(b))|eachZero)

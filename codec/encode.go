@@ -2,7 +2,6 @@ package codec
 
 import (
 	"math/bits"
-	"slices"
 )
 
 // maxHead is the most that message type and bitmaps take.
@@ -15,7 +14,7 @@ func (s *Spec) Append(dst []byte, m *Message) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	out := s.appendHead(slices.Grow(dst, maxHead+len(d.buf)), d.mti, d.bits, d.wide)
+	out := s.appendHead(grow(dst, maxHead+len(d.buf)), d.mti, d.bits, d.wide)
 	if !d.loose {
 		return append(out, d.buf...), nil
 	}

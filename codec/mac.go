@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/des"
 	"crypto/subtle"
-	"slices"
 )
 
 // MAC makes the message authentication code of a message. A PED or an HSM
@@ -43,7 +42,7 @@ func (s *Spec) AppendMAC(dst []byte, m *Message, mac MAC) ([]byte, error) {
 	present := d.bits
 	present[(de-1)>>6] |= 1 << 63
 	start := len(dst)
-	out := d.appendFields(s.appendHead(slices.Grow(dst, maxHead+len(d.buf)+16), d.mti, present, d.wide), de-1)
+	out := d.appendFields(s.appendHead(grow(dst, maxHead+len(d.buf)+16), d.mti, present, d.wide), de-1)
 	sum, err := mac.Sum(out[start:])
 	if err != nil {
 		clear(out[start:])
