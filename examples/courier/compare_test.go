@@ -191,6 +191,9 @@ func TestCompareCountsEachDamage(t *testing.T) {
 			b.of("offline").State = queue.Declined
 			remove(&b.ledger.Bookings, b.at("offline"))
 		}, lost, notStanding, "offline"},
+		{"a taken sale is nowhere", func(b *books) {
+			b.list = append(b.list, told{Answer: handset.Answer{Ref: "ghost", Op: "sale", Tender: "cash", Fen: 1, State: handset.Stored}})
+		}, lost, notJournalled, "ghost"},
 		{"two sales share one booking", func(b *books) {
 			remove(&b.ledger.Bookings, b.at("code"))
 			b.of("code").STAN = b.of("online").STAN
@@ -229,6 +232,10 @@ func TestCompareCountsEachDamage(t *testing.T) {
 		{"the tombstone is missing at the host", func(b *books) { b.ledger.Tombstones = nil }, different, noReversal, "buried"},
 		{"the reversal is of another amount", func(b *books) { b.ledger.Tombstones[0].Amount-- }, different, otherAmount, "buried"},
 		{"what was in doubt is still", func(b *books) { b.of("undone").State = queue.InDoubt }, different, otherState, "undone"},
+		{"what was in doubt is still, and the host never heard of it", func(b *books) {
+			b.of("buried").State = queue.InDoubt
+			b.ledger.Tombstones = nil
+		}, different, otherState, "buried"},
 		{"what was in doubt is accepted, and nowhere booked", func(b *books) {
 			b.of("undone").State = queue.Accepted
 			remove(&b.ledger.Bookings, b.at("undone"))

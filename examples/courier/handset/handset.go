@@ -80,12 +80,12 @@ func run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 		doubts: map[queue.ID]string{}, out: out}
 	h.traps = &armoury{say: h.say, gone: h.gone, armed: map[Trap]int{}}
 	err = h.work(ctx, in)
-	return errors.Join(blocked(cfg.Journal, err), h.closed(q.Close()))
+	return blocked(cfg.Journal, errors.Join(err, closed(q.Close())))
 }
 
 // closed leaves out what a journal says that was closed after a failed commit:
 // the failure itself is told.
-func (h *handset) closed(err error) error {
+func closed(err error) error {
 	if errors.Is(err, queue.ErrNotSynced) {
 		return nil
 	}
