@@ -278,7 +278,11 @@ func (c *copier) fill(ctx context.Context, tx *Tx, h header, condense Condense) 
 
 // make creates the fresh file and opens it.
 func (c *copier) make(ctx context.Context, h header) error {
-	fresh := newFile(c.from.path+compactSuffix, c.from.real+compactSuffix, c.from.opts)
+	return c.makeAt(ctx, c.from.path+compactSuffix, c.from.real+compactSuffix, h)
+}
+
+func (c *copier) makeAt(ctx context.Context, path, real string, h header) error {
+	fresh := newFile(path, real, c.from.opts)
 	if err := fresh.createAt(fresh.real, h); err != nil {
 		return err
 	}
@@ -479,6 +483,11 @@ func (c *copier) abandon() error {
 	if c.to == nil {
 		return err
 	}
+	return errors.Join(err, c.discard())
+}
+
+// discard ends the fresh file and removes it.
+func (c *copier) discard() error {
 	select {
 	case <-c.to.stopped:
 	default:
@@ -488,5 +497,5 @@ func (c *copier) abandon() error {
 	c.to.mu.Lock()
 	_ = c.to.shut()
 	c.to.mu.Unlock()
-	return errors.Join(err, os.Remove(c.to.real))
+	return os.Remove(c.to.real)
 }
