@@ -222,6 +222,19 @@ func TestChartEscapesAndScales(t *testing.T) {
 	require.Less(t, lo, hi)
 }
 
+func TestWhatWasNotMeasuredIsMissed(t *testing.T) {
+	m := measured{rounds: results{}, large: large{entries: million}, largeFailed: errors.New("no room")}
+	rows := 0
+	for _, target := range judge(m) {
+		if strings.HasSuffix(target.bound, "at 1 M") {
+			require.Contains(t, target.verdict, "missed")
+			rows++
+		}
+	}
+	require.Equal(t, 4, rows)
+	require.Contains(t, m.markdown(), "no room")
+}
+
 func TestReportSaysWhenItsFiguresMeanNothing(t *testing.T) {
 	m := measured{rounds: results{}}
 	require.NotContains(t, m.markdown(), "mean nothing")

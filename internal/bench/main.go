@@ -84,11 +84,13 @@ func run(c config, log func(string, ...any)) (err error) {
 	if m.heap, err = heapWith(dir, m.heapEntries); err != nil {
 		return fmt.Errorf("heap: %w", err)
 	}
+	// What did not work here is missed, in a report of everything else.
 	if m.large, err = measureLarge(dir, entries, repeats, log); err != nil {
-		return fmt.Errorf("large journal: %w", err)
+		err = fmt.Errorf("large journal: %w", err)
+		m.largeFailed = err
 	}
 	m.loadAfter = load()
-	return m.write(c.out)
+	return errors.Join(err, m.write(c.out))
 }
 
 // write leaves the report and its chart in a folder.

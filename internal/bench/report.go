@@ -16,6 +16,7 @@ type measured struct {
 	roundCount  int
 	rounds      results
 	large       large
+	largeFailed error
 	online      online
 	heap        int64
 	heapEntries int
@@ -121,6 +122,10 @@ func (m measured) writeLarge(w line) {
 	l := m.large
 	w("## A journal with %d entries", l.entries)
 	w("")
+	if m.largeFailed != nil {
+		w("It did not get to the end, and zeros stand for what was not measured: %v.", m.largeFailed)
+		w("")
+	}
 	w("| | |")
 	w("|---|---|")
 	w("| file | %.1f MiB, %d bytes an entry |", float64(l.fileBytes)/mib, l.fileBytes/int64(max(1, l.entries)))

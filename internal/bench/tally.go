@@ -53,10 +53,14 @@ var (
 // journal is tallystick as an appender and with the whole life of its entries.
 type journal struct{ q *queue.Queue }
 
+// largestFile is beyond what any number of entries here needs; the journal
+// bounds it further where it must.
+const largestFile = 16 << 30
+
 func journalPath(dir string) string { return filepath.Join(dir, "till.journal") }
 
 func openJournal(dir string) (*journal, error) {
-	q, err := queue.Open(journalPath(dir), appKeys{}, nil)
+	q, err := queue.Open(journalPath(dir), appKeys{}, &queue.Options{MaxSize: largestFile})
 	if err != nil {
 		return nil, err
 	}
