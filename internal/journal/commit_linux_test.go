@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/tallystick/tallystick/internal/faultkit"
 	"github.com/tallystick/tallystick/internal/journal"
@@ -183,6 +184,29 @@ func TestCreationFailsAsAWhole(t *testing.T) {
 		require.NoError(t, f.Close())
 		require.NoFileExists(t, path+".new")
 	}
+}
+
+// Until it is whole a journal does not stand under its name.
+func TestCreationByRename(t *testing.T) {
+	path := tempPath(t)
+	o, steps := options(), 0
+	notYet := func() {
+		steps++
+		require.NoFileExists(t, path)
+	}
+	o.OnOpen = func(db *bolt.DB) {
+		if steps == 0 {
+			notYet()
+		}
+	}
+	o.OnWrite = func([]byte, int64) error {
+		notYet()
+		return nil
+	}
+	f := open(t, path, o)
+	require.Greater(t, steps, 2)
+	require.FileExists(t, path)
+	require.NoError(t, f.Close())
 }
 
 func TestZerosAheadOfUse(t *testing.T) {

@@ -83,9 +83,21 @@ func (f *File) initialise(db *bolt.DB) error {
 		if err := btx.Bucket([]byte{byte(headers)}).Put([]byte("header"), sealed); err != nil {
 			return err
 		}
+		if err := btx.Bucket([]byte{byte(events)}).Put([]byte(headerCopy), sealed); err != nil {
+			return err
+		}
 		tx := &Tx{f: f, tx: btx}
 		return tx.putTail(f.head.base)
 	})
+}
+
+// headerCopy is the key of the header's second copy. It stands before the first
+// event, on a page that once full is never written again, far from the first
+// copy, which moves with each commit: no record opens without the header.
+const headerCopy = "\x00"
+
+func isHeader(b Bucket, key []byte) bool {
+	return (b == headers && string(key) == "header") || (b == events && string(key) == headerCopy)
 }
 
 // headerBox guards the header, which must be readable before any key is known.
@@ -107,7 +119,7 @@ func sealHeader(h header) ([]byte, error) {
 func openHeader(sealed []byte) (h header, err error) {
 	plain, err := headerBox().Open(sealed, []byte("header"))
 	if err != nil {
-		return h, fmt.Errorf("header: %w", err)
+		return h, fmt.Errorf("header: %w", ErrDamaged) // no key is asked for here
 	}
 	r := record.NewReader(plain)
 	h.format = r.Uint()

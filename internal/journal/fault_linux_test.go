@@ -189,11 +189,3 @@ func requireImage(t *testing.T, img faultkit.Image, acked uint64, what string) {
 	require.NoError(t, f.Close())
 	require.NoError(t, os.Remove(path))
 }
-
-// step is how much a test does: all in the long mode, TALLYSTICK_LONG=1.
-func step(_ testing.TB, long, short int) int {
-	if os.Getenv("TALLYSTICK_LONG") != "" {
-		return long
-	}
-	return short
-}

@@ -107,7 +107,7 @@ func (old *Remains) findHeader(ctx context.Context) error {
 	if err != nil {
 		done := errors.New("found")
 		e := old.x.file.Orphans(ctx, func(uint64) bool { return false }, func(key, value []byte) error {
-			if string(key) != "header" {
+			if !isHeader(headers, key) && !isHeader(events, key) {
 				return nil
 			}
 			if h, err = openHeader(value); err == nil {
@@ -231,7 +231,7 @@ func (old *Remains) links(before, e foundEvent, next *foundEvent) bool {
 // walk visits every readable record in the tree and tells what is damaged.
 func (old *Remains) walk(ctx context.Context, lost func(error), fn func(b Bucket, key, plain []byte) error) (func(uint64) bool, error) {
 	return old.x.file.WalkRest(ctx, func(bucket, key, sealed []byte) error {
-		if len(bucket) != 1 || (bucket[0] == byte(headers) && string(key) == "header") {
+		if len(bucket) != 1 || isHeader(Bucket(bucket[0]), key) {
 			return nil
 		}
 		b := Bucket(bucket[0])
