@@ -271,14 +271,15 @@ func TestMistakes(t *testing.T) {
 // TestEndsWithItsInput: with -eof-quits at once, else after the commands given.
 func TestEndsWithItsInput(t *testing.T) {
 	b := newBench(t, host.Mischief{LoseRequest: 1})
-	s := b.run("-eof-quits")
-	s.say("settle")
+	s := b.run("-eof-quits", "-patience", "1h")
+	require.Equal(t, Stored, s.ask("cash A 1").State)
+	s.say("settle") // which cannot end: the host hears nothing
 	require.NoError(t, s.in.Close())
 	require.Zero(t, s.end())
 
 	s = b.run()
 	go func() {
-		_, _ = io.WriteString(s.in, "cash A 1\ncash B 2\n")
+		_, _ = io.WriteString(s.in, "show A\ncash B 2\n")
 		s.in.Close()
 	}()
 	require.Equal(t, "A", s.await(WordAnswer).Get("ref"))
