@@ -102,12 +102,11 @@ func (q *Queue) WaitFull(ctx context.Context, lane Lane) error {
 // WithLane runs fn while nothing else is sent on the lane, once what is under
 // way has ended: the messages of a settlement go out here. What ctx and fn
 // return is returned; ErrClosed when the journal was closed while waiting.
-func (q *Queue) WithLane(ctx context.Context, lane Lane, up Uplink, fn func() error) error {
-	size := window(up)
-	if err := q.lines.acquireAll(ctx, lane, size, q.changed.closed); err != nil {
+func (q *Queue) WithLane(ctx context.Context, lane Lane, fn func() error) error {
+	if err := q.lines.alone(ctx, lane, q.changed.closed); err != nil {
 		return err
 	}
-	defer q.lines.doneAll(lane, size)
+	defer q.lines.open(lane)
 	return fn()
 }
 

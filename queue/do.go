@@ -64,7 +64,7 @@ func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm fu
 	if done || err != nil {
 		return e, false, err
 	}
-	if err := q.read(func(v *fileView) error { return v.mayBegin(t.Lane) }); err != nil {
+	if err := q.read(func(v *fileView) error { return v.mayTry(t.Lane) }); err != nil {
 		return Entry{}, false, errors.Join(ErrNotSent, err)
 	}
 	if err := q.lines.acquire(ctx, t.Lane, window(up), true, q.changed.closed); err != nil {
@@ -91,7 +91,7 @@ func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm fu
 // nothing yet.
 func (q *Queue) confirm(ctx context.Context, s sent, confirm func(context.Context, Entry) error) (out sent) {
 	refused := func(err error) sent {
-		return sent{entry: s.entry, answer: s.answer, err: fmt.Errorf("%w: %w", errRefusedHere, err)}
+		return sent{entry: s.entry, answer: s.answer, err: refusal(err)}
 	}
 	out = refused(errors.New("confirm panicked"))
 	held := s.entry
@@ -118,6 +118,15 @@ func (q *Queue) confirm(ctx context.Context, s sent, confirm func(context.Contex
 		return refused(err)
 	}
 	return s
+}
+
+// refusal is what confirm's error becomes. The approval did reach the device:
+// an error that speaks of something else not sent must not say so of the entry.
+func refusal(err error) error {
+	if errors.Is(err, ErrNotSent) {
+		return fmt.Errorf("%w: %v", errRefusedHere, err)
+	}
+	return fmt.Errorf("%w: %w", errRefusedHere, err)
 }
 
 // errRefusedHere marks an approval that the device could not complete.
@@ -200,7 +209,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e E
 	}
 	err = q.update(ctx, func(v *fileView) error {
 		drop()
-		if err := v.mayRequest(t.Lane, line); err != nil {
+		if err := v.mayRequest(t.Lane, line, q.flyingRequest(v, t.Lane)); err != nil {
 			return err
 		}
 		if err := v.doubleTap(t, q.opts.DoubleTap); err != nil {
@@ -242,11 +251,22 @@ func notSentUnless(err error) error {
 	return errors.Join(ErrNotSent, err)
 }
 
+// mayTry is mayBegin, but for what only the host's batch number can tell.
+func (v *fileView) mayTry(name Lane) error {
+	if l, err := v.laneOf(name); err == nil && l.fenced {
+		return nil
+	}
+	return v.mayBegin(name)
+}
+
 // mayBegin refuses a request while the lane's closed batch is being settled.
 func (v *fileView) mayBegin(name Lane) error {
 	l, err := v.laneOf(name)
 	if err != nil {
 		return ignoreNotFound(err)
+	}
+	if l.fenced {
+		return fmt.Errorf("%w: the journal was restored: the host has to show a new batch number, or a person gives a STAN floor", ErrHeldBack)
 	}
 	if l.open >= l.heldFrom() {
 		return fmt.Errorf("%w: batch %d is being settled", ErrHeldBack, l.closing[0])
@@ -260,7 +280,7 @@ func (v *fileView) mayBegin(name Lane) error {
 
 // mayRequest refuses while the lane holds requests back, and follows the
 // host's batch number.
-func (v *fileView) mayRequest(name Lane, line Line) error {
+func (v *fileView) mayRequest(name Lane, line Line, flying func(ID) bool) error {
 	if _, err := v.laneOf(name); err != nil {
 		return ignoreNotFound(err)
 	}
@@ -274,7 +294,7 @@ func (v *fileView) mayRequest(name Lane, line Line) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := v.work(l, 1, classReversal, func(ID) bool { return false })
+	waiting, err := v.work(l, 1, classReversal, flying)
 	if err != nil {
 		return err
 	}
@@ -282,6 +302,15 @@ func (v *fileView) mayRequest(name Lane, line Line) error {
 		return fmt.Errorf("%w: a reversal is not answered yet", ErrHeldBack)
 	}
 	return nil
+}
+
+// flyingRequest tells of an entry in doubt that it is a request which another
+// Do is sending right now: it needs no reversal yet.
+func (q *Queue) flyingRequest(v *fileView, l Lane) func(ID) bool {
+	return func(id ID) bool {
+		e, err := v.entry(id)
+		return err == nil && e.Kind == Request && q.lines.claimed(l, id)
+	}
 }
 
 // rejoin moves a request that was proven unsent before into the open batch.

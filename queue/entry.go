@@ -211,7 +211,7 @@ type Entry struct {
 	// Changed is the device's wall clock at the newest change.
 	Changed time.Time
 
-	withdrawn    bool   // a deferred sale that a person reversed
+	withdrawn bool // a deferred sale that a person reversed
 	// Pruned says that only a stub is left: Prune took Ref, Operator, Data and
 	// MaskedPAN away.
 	Pruned bool

@@ -43,6 +43,13 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			return err
 		}
 		if !ready {
+			lifted, err := q.lift(ctx, l, up)
+			if err != nil {
+				return err
+			}
+			if lifted {
+				continue
+			}
 			if drain && !waiting {
 				return nil
 			}

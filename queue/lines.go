@@ -46,7 +46,9 @@ type line struct {
 	urgent []chan struct{} // waiting Do calls, first come first served
 	plain  []chan struct{} // waiting forwarders
 	flying map[ID]bool
-	sole   chan struct{} // held by the one who wants all of the lane's sends
+	sole   chan struct{} // held by the one who wants the lane alone
+	shut   bool          // the lane is wanted or held alone: nobody else gets a send
+	idle   chan struct{} // closed when the last send of a shut lane has ended
 }
 
 func newLines() *lines { return &lines{lanes: map[Lane]*line{}} }
@@ -65,7 +67,7 @@ func (s *lines) acquire(ctx context.Context, l Lane, window int, urgent bool, cl
 	s.mu.Lock()
 	ln := s.of(l)
 	ln.window = window
-	if ln.busy < ln.window && len(ln.urgent) == 0 {
+	if !ln.shut && ln.busy < ln.window && len(ln.urgent) == 0 {
 		ln.busy++
 		s.mu.Unlock()
 		return nil
@@ -104,34 +106,46 @@ func drop(queue *[]chan struct{}, turn chan struct{}) bool {
 	return false
 }
 
-// acquireAll takes all of the lane's sends, once what is under way has ended.
-// Its error is that of acquire, with nothing taken.
-func (s *lines) acquireAll(ctx context.Context, l Lane, window int, closed <-chan struct{}) error {
+// alone waits until nothing is sent on the lane and lets nobody else send
+// until open is called. Its error is that of acquire, with nothing taken.
+func (s *lines) alone(ctx context.Context, l Lane, closed <-chan struct{}) error {
 	s.mu.Lock()
-	sole := s.of(l).sole
+	ln := s.of(l)
 	s.mu.Unlock()
 	select {
-	case sole <- struct{}{}:
+	case ln.sole <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-closed:
 		return ErrClosed
 	}
-	for n := range window {
-		if err := s.acquire(ctx, l, window, true, closed); err != nil {
-			s.done(l, n)
-			<-sole
-			return err
-		}
+	s.mu.Lock()
+	ln.shut = true
+	idle := make(chan struct{})
+	ln.idle = idle
+	ln.admit()
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-closed:
+		err = ErrClosed
 	}
-	return nil
+	s.open(l)
+	return err
 }
 
-func (s *lines) doneAll(l Lane, window int) {
-	s.done(l, window)
+// open ends what alone began.
+func (s *lines) open(l Lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	<-s.of(l).sole
+	ln := s.of(l)
+	ln.shut, ln.idle = false, nil
+	ln.admit()
+	<-ln.sole
 }
 
 // more takes up to n further sends that are free at once and that no Do waits
@@ -140,7 +154,7 @@ func (s *lines) more(l Lane, n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ln := s.of(l)
-	if len(ln.urgent) > 0 {
+	if len(ln.urgent) > 0 || ln.shut {
 		return 0
 	}
 	n = max(0, min(n, ln.window-ln.busy))
@@ -158,15 +172,27 @@ func (s *lines) done(l Lane, n int) {
 }
 
 func (s *lines) release(ln *line) {
+	ln.busy--
+	ln.admit()
+}
+
+// admit gives free sends to those who wait, Do calls first.
+func (ln *line) admit() {
+	if ln.shut {
+		if ln.busy == 0 && ln.idle != nil {
+			close(ln.idle)
+			ln.idle = nil
+		}
+		return
+	}
 	for _, queue := range []*[]chan struct{}{&ln.urgent, &ln.plain} {
-		if len(*queue) > 0 {
+		for len(*queue) > 0 && ln.busy < ln.window {
 			turn := (*queue)[0]
 			*queue = (*queue)[1:]
+			ln.busy++
 			close(turn)
-			return
 		}
 	}
-	ln.busy--
 }
 
 // claim marks an entry as being worked on; false when it is already.
@@ -193,9 +219,9 @@ func (s *lines) claimed(l Lane, id ID) bool {
 	return s.of(l).flying[id]
 }
 
-// wanted tells whether a Do waits for the lane.
+// wanted tells whether a Do, or a settlement, waits for the lane.
 func (s *lines) wanted(l Lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.of(l).urgent) > 0
+	return len(s.of(l).urgent) > 0 || s.of(l).shut
 }

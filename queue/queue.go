@@ -145,18 +145,26 @@ type Queue struct {
 // is as it was.
 func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 	o := opts.withDefaults()
-	if keys == nil && !o.Unsealed {
-		return nil, invalid("keys", "nil keys need Options.Unsealed, which leaves card data readable in the file")
-	}
-	jo := journal.Options{Buckets: buckets, MaxSize: o.MaxSize, LockWait: o.LockWait, OnOpen: o.onOpen}
-	if keys != nil {
-		jo.Keys = keys
+	jo, err := journalOptions(keys, o)
+	if err != nil {
+		return nil, err
 	}
 	f, err := journal.Open(path, jo)
 	if err != nil {
 		return nil, err
 	}
 	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), watchers: newWatchers()}, nil
+}
+
+func journalOptions(keys Keys, o Options) (journal.Options, error) {
+	if keys == nil && !o.Unsealed {
+		return journal.Options{}, invalid("keys", "nil keys need Options.Unsealed, which leaves card data readable in the file")
+	}
+	jo := journal.Options{Buckets: buckets, MaxSize: o.MaxSize, LockWait: o.LockWait, OnOpen: o.onOpen}
+	if keys != nil {
+		jo.Keys = keys
+	}
+	return jo, nil
 }
 
 // Close ends the journal cleanly and gives its lock back. Commits under way

@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -168,4 +170,97 @@ func TestBatchLimit(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, s.Lanes[0].Full)
 	require.NoError(t, q.Verify(bg))
+}
+
+// With a window several Do go out at once; each waits for no other.
+func TestTwoDosWithAWindow(t *testing.T) {
+	q := openNew(t, fast)
+	both := make(chan struct{}, 2)
+	meet := func(ctx context.Context, e Entry) (Answer, error) {
+		both <- struct{}{}
+		for len(both) < 2 && ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		return approve(ctx, e)
+	}
+	errs := make(chan error, 2)
+	for i := range 2 {
+		go func() {
+			_, err := q.Do(bg, wide{uplink{send: meet}}, cardSale(fmt.Sprint(i)))
+			errs <- err
+		}()
+	}
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+}
+
+// wide is an uplink that takes eight at once.
+type wide struct{ uplink }
+
+func (wide) Window() int { return 8 }
+
+// The lane is alone for a settlement whatever window the senders have.
+func TestWithLaneIsAlone(t *testing.T) {
+	q := openNew(t, fast)
+	for i := range 40 {
+		_, err := q.Append(bg, offlineSale(fmt.Sprint(i)))
+		require.NoError(t, err)
+	}
+	var sending, together atomic.Int32
+	count := func(ctx context.Context, e Entry) (Answer, error) {
+		sending.Add(1)
+		defer sending.Add(-1)
+		runtime.Gosched()
+		return approve(ctx, e)
+	}
+	done := make(chan error, 1)
+	go func() { done <- q.Drain(bg, cardLane, wide{uplink{send: count}}) }()
+	for range 20 {
+		require.NoError(t, q.WithLane(bg, cardLane, func() error {
+			for range 50 {
+				together.Add(sending.Load())
+				runtime.Gosched()
+			}
+			return nil
+		}))
+	}
+	require.NoError(t, <-done)
+	require.Zero(t, together.Load())
+	ctx, cancel := context.WithCancel(bg)
+	cancel()
+	require.NoError(t, q.WithLane(bg, cardLane, func() error {
+		require.ErrorIs(t, q.WithLane(ctx, cardLane, func() error { return nil }), context.Canceled)
+		return nil
+	}))
+	_, err := q.Do(bg, uplink{send: approve}, cardSale("after"))
+	require.NoError(t, err)
+}
+
+// A void that the host declined is followed by another one.
+func TestReverseAfterADeclinedVoid(t *testing.T) {
+	q := openNew(t, fast)
+	sold, err := q.Do(bg, uplink{send: approve}, cardSale("s"))
+	require.NoError(t, err)
+	first, err := q.Reverse(bg, sold.ID)
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cardLane, answering(Refused, "58")))
+	second, err := q.Reverse(bg, sold.ID)
+	require.NoError(t, err)
+	require.NotEqual(t, first.ID, second.ID)
+	require.Equal(t, Pending, second.State)
+	again, err := q.Reverse(bg, sold.ID)
+	require.NoError(t, err)
+	require.Equal(t, second.ID, again.ID)
+}
+
+// A request is never sent twice, whoever asks the log for it.
+func TestStepRefusesToRepeatARequest(t *testing.T) {
+	q := openNew(t, fast)
+	e, err := q.AppendAtRisk(bg, cardSale("s"))
+	require.NoError(t, err)
+	attempt := func() error {
+		return q.update(bg, func(v *fileView) error { return v.apply(event{kind: evAttempted, id: e.ID}) })
+	}
+	require.NoError(t, attempt())
+	require.ErrorIs(t, attempt(), ErrState)
 }

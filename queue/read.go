@@ -161,6 +161,7 @@ type LaneStatus struct {
 	Contact   time.Time // the newest answer, by the device's clock; zero: none yet
 	Unsettled int       // closed batches that are not settled
 	Full      bool      // the open batch takes no more records: close and settle it
+	Fenced    bool      // restored: sends nothing new yet, see Restore
 	Tallies   []Tally   // counts and sums of the lane's entries
 }
 
@@ -200,7 +201,7 @@ func (q *Queue) Status(_ context.Context) (s Status, err error) {
 }
 
 func (v *fileView) addStatus(s *Status, l laneRecord) error {
-	ls := LaneStatus{Lane: l.name, OpenBatch: BatchID{l.name, l.open}, HostBatch: l.hostBatch, Contact: l.contact, Tallies: l.tallies}
+	ls := LaneStatus{Lane: l.name, OpenBatch: BatchID{l.name, l.open}, HostBatch: l.hostBatch, Contact: l.contact, Fenced: l.fenced, Tallies: l.tallies}
 	for _, t := range l.tallies {
 		switch t.State {
 		case Pending, InDoubt:

@@ -30,7 +30,8 @@ func (v *fileView) reversalOf(e Entry, why Reason) (Entry, error) {
 //   - an accepted request of the host's current batch: a void is journalled,
 //     with the ref "void of entry N", which Forward sends as a request.
 //
-// Calling it again returns the same. Everything else is ErrState: a delivered
+// Calling it again returns the same, but for a void that the host declined or
+// that was undone: another one is journalled then. Everything else is ErrState: a delivered
 // advice, or a request of a batch that is closed, is refunded by a Refund; an
 // advice in doubt must be answered first.
 //
@@ -77,10 +78,33 @@ func (q *Queue) reverse(v *fileView, e Entry) (Entry, error) {
 	case e.Kind == Request && e.State == InDoubt:
 		return v.reversalOf(e, Other)
 	case e.Kind == Request && e.State == Accepted && e.Op != Void:
-		r, _, err := v.add(Transaction{Ref: fmt.Sprintf("void of entry %d", e.ID), Lane: e.Lane, Op: Void, Original: e.ID}, Request, true)
-		return r, err
+		return v.voidOf(e)
 	}
 	return Entry{}, stateError(e.ID, e.State, "it cannot be reversed: refund it once it is accepted")
+}
+
+// maxVoids bounds how often Reverse voids one entry anew.
+const maxVoids = 50
+
+// voidOf journals a void, or finds the one that is under way or took effect. A
+// void that was declined or undone is followed by another.
+func (v *fileView) voidOf(e Entry) (Entry, error) {
+	for n := 1; n <= maxVoids; n++ {
+		ref := fmt.Sprintf("void of entry %d", e.ID)
+		if n > 1 {
+			ref = fmt.Sprintf("void %d of entry %d", n, e.ID)
+		}
+		old, found, err := v.byRef(ref)
+		if err != nil {
+			return Entry{}, err
+		}
+		if found && (old.State == Declined || old.State == Reversed || old.State == Cancelled) {
+			continue
+		}
+		r, _, err := v.add(Transaction{Ref: ref, Lane: e.Lane, Op: Void, Original: e.ID}, Request, true)
+		return r, err
+	}
+	return Entry{}, stateError(e.ID, e.State, "the host declined every void of it: refund it")
 }
 
 // TakeOffline turns a sale whose attempt was proven unsent into an advice with

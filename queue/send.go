@@ -58,6 +58,12 @@ func (v *fileView) follow(name Lane, line Line) error {
 	if err := v.apply(event{kind: evHostBatch, lane: l.number, host: line.HostBatch}); err != nil {
 		return err
 	}
+	if l, err = v.laneOf(name); err != nil {
+		return err
+	}
+	if err := v.mayLift(l); err != nil {
+		return err
+	}
 	open := l.open
 	for _, n := range append(slices.Clone(l.closing), l.open) {
 		b, err := v.batch(l.number, n)
@@ -94,7 +100,7 @@ func (v *fileView) moveOn(lane, n, open uint32) error {
 		if err != nil {
 			return err
 		}
-		if e.State != Pending || e.Attempts > 0 || e.Kind == Reversal {
+		if e.State != Pending || e.Attempts > 0 || e.HostBatch != 0 || e.Kind == Reversal {
 			continue
 		}
 		if err := v.apply(event{kind: evMoved, id: id, batch: open}); err != nil {
@@ -142,7 +148,7 @@ func (q *Queue) record(v *fileView, s sent) error {
 		if s.answer.Verdict == Partial {
 			why = Fault
 		}
-	case errors.Is(s.err, ErrNotSent) && !errors.Is(s.err, errRefusedHere):
+	case errors.Is(s.err, ErrNotSent):
 		if err := v.apply(event{kind: evUnsent, id: id}); err != nil {
 			return err
 		}

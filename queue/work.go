@@ -59,6 +59,9 @@ const workKeySize = 4 + 1 + 4 + 1 + 8
 // closed batch is not settled, a host that numbers its batches would book
 // later entries under the old number.
 func (l laneRecord) heldFrom() uint32 {
+	if l.fenced && (len(l.closing) == 0 || l.closing[0] >= l.open) {
+		return l.open // a restored lane waits (I10)
+	}
 	if len(l.closing) == 0 || l.hostBatch == 0 {
 		return l.open + 1
 	}

@@ -44,6 +44,8 @@ func (h forgetful) EndBatch(context.Context, queue.Batch, bool, int) (queue.Answ
 	return queue.Answer{Verdict: queue.Approved, Code: "00"}, nil
 }
 
+func (forgetful) Foreign(queue.Entry) bool { return false }
+
 func ExampleSettle() {
 	dir, err := os.MkdirTemp("", "tallystick")
 	if err != nil {

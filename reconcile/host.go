@@ -23,18 +23,6 @@ type Host interface {
 	// 207 or 202). Approved means that both sides agree now, Refused that the
 	// host has something else; the host has closed the batch either way.
 	EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error)
-}
-
-// Foreigner is optional on a Host: Foreign tells whether the host counts an
-// entry among foreign cards. Without it all cards are inland.
-type Foreigner interface {
+	// Foreign tells whether the host counts an entry among foreign cards.
 	Foreign(e queue.Entry) bool
-}
-
-// group tells which of the two groups of totals e is in.
-func group(h any) func(queue.Entry) bool {
-	if f, ok := h.(Foreigner); ok {
-		return f.Foreign
-	}
-	return func(queue.Entry) bool { return false }
 }

@@ -79,16 +79,13 @@ func Settle(ctx context.Context, q *queue.Queue, b queue.BatchID, h Host) (Resul
 	if batch.State == queue.BatchSettled {
 		return p.result(b)
 	}
-	s := settlement{q: q, host: h, id: b, progress: p}
-	if p.stage < ended {
-		if err := s.drain(ctx); err != nil {
-			return Result{}, err
-		}
-		if err := q.WithLane(ctx, b.Lane, h, func() error { return s.run(ctx) }); err != nil {
+	s := settlement{q: q, host: h, id: b}
+	if p.stage == begun {
+		if err := q.Drain(ctx, b.Lane, h); err != nil {
 			return Result{}, err
 		}
 	}
-	if err := q.SettleBatch(ctx, b); err != nil {
+	if err := q.WithLane(ctx, b.Lane, func() error { return s.run(ctx) }); err != nil {
 		return Result{}, err
 	}
 	return s.progress.result(b)
@@ -114,20 +111,6 @@ type settlement struct {
 	progress progress
 }
 
-// drain delivers what the fence holds, so that the totals are final.
-func (s *settlement) drain(ctx context.Context) error {
-	if s.progress.stage == begun {
-		if err := s.q.Drain(ctx, s.id.Lane, s.host); err != nil {
-			return err
-		}
-	}
-	var err error
-	if s.batch, err = s.q.Batch(ctx, s.id); err != nil {
-		return err
-	}
-	return s.q.Outstanding(ctx, s.id)
-}
-
 func (s *settlement) save(ctx context.Context, st stage) error {
 	s.progress.stage = st
 	return s.q.SaveProgress(ctx, s.id, s.progress.encode())
@@ -136,13 +119,27 @@ func (s *settlement) save(ctx context.Context, st stage) error {
 // run takes the steps that are left. Only the host's messages and the saving
 // of what came of them happen here.
 func (s *settlement) run(ctx context.Context) error {
+	var err error
+	if s.batch, err = s.q.Batch(ctx, s.id); err != nil {
+		return err
+	}
+	// Another call may have gone on with it before the lane was ours.
+	if s.progress, err = decodeProgress(s.batch.Progress); err != nil || s.batch.State == queue.BatchSettled {
+		return err
+	}
+	if err := s.q.Outstanding(ctx, s.id); err != nil {
+		return err
+	}
 	heard, err := s.heard(ctx)
 	if err != nil {
 		return err
 	}
 	if !heard {
 		s.progress.agreed = true
-		return s.save(ctx, ended)
+		if err := s.save(ctx, ended); err != nil {
+			return err
+		}
+		return s.q.SettleBatch(ctx, s.id)
 	}
 	if p, ok := s.host.(queue.Preparer); ok {
 		if _, err := p.Prepare(ctx); err != nil {
@@ -154,7 +151,7 @@ func (s *settlement) run(ctx context.Context) error {
 			return fmt.Errorf("settling batch %s: %w", s.id, err)
 		}
 	}
-	return nil
+	return s.q.SettleBatch(ctx, s.id)
 }
 
 // heard tells whether anything of the batch can have reached the host.
@@ -171,7 +168,7 @@ func (s *settlement) next(ctx context.Context) error {
 	switch s.progress.stage {
 	case begun:
 		var err error
-		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id, group(s.host)); err != nil {
+		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id, s.host.Foreign); err != nil {
 			return err
 		}
 		return s.save(ctx, totalling)
@@ -204,7 +201,7 @@ func (s *settlement) upload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	foreign := group(s.host)
+	foreign := s.host.Foreign
 	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
 		if err != nil {
 			return err

@@ -48,6 +48,8 @@ func (h *ledgerHost) Prepare(context.Context) (queue.Line, error) {
 	return queue.Line{HostBatch: h.batch}, nil
 }
 
+func (*ledgerHost) Foreign(queue.Entry) bool { return false }
+
 func (h *ledgerHost) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {
 	h.side(e)[e.STAN] = e.Amount.Minor
 	return queue.Answer{Verdict: queue.Approved, Code: "00", RRN: "1"}, nil
@@ -286,7 +288,7 @@ type foreigners struct {
 	foreign []int64
 }
 
-func (foreigners) Foreign(e queue.Entry) bool { return e.MaskedPAN[0] != '6' }
+func (*foreigners) Foreign(e queue.Entry) bool { return e.MaskedPAN[0] != '6' }
 
 func (h *foreigners) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	if h.Foreign(e) {
@@ -437,4 +439,27 @@ func TestSettleWhatWasOnlyCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, r.Records)
 	require.Empty(t, h.calls)
+}
+
+// Two calls at once take turns and say the same.
+func TestTwoSettlementsAtOnce(t *testing.T) {
+	for range 10 {
+		q, h := open(t), newHost()
+		b := day(t, q, h)
+		require.NoError(t, q.Drain(bg, lane, h))
+		h.booked[2] = 99999
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := Settle(bg, q, b, h)
+				errs <- err
+			}()
+		}
+		for range 2 {
+			var out *OutOfBalanceError
+			require.ErrorAs(t, <-errs, &out)
+			require.Equal(t, []queue.ID{2}, out.Different)
+		}
+		require.Len(t, h.calls, 8)
+	}
 }

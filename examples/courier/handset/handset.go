@@ -21,7 +21,6 @@ import (
 // Host is the link of one lane to its host.
 type Host interface {
 	reconcile.Host
-	reconcile.Foreigner
 	queue.Preparer
 	io.Closer
 }
