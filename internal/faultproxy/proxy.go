@@ -103,13 +103,22 @@ func anything(data []byte, _ bool) (int, []byte, error) {
 
 // Frames splits into frames of two bytes of big-endian length and as many bytes;
 // what is left at the end of a connection is a unit of its own.
-func Frames(data []byte, atEOF bool) (int, []byte, error) {
-	n := 2
-	if len(data) >= 2 {
-		n += int(binary.BigEndian.Uint16(data))
+func Frames(data []byte, atEOF bool) (int, []byte, error) { return sized(data, atEOF, 0) }
+
+// Records splits into the records of TLS: five bytes of head, of which the last
+// two are the length of the rest.
+func Records(data []byte, atEOF bool) (int, []byte, error) { return sized(data, atEOF, 3) }
+
+// sized splits into units whose length stands at an offset and counts what
+// follows it.
+func sized(data []byte, atEOF bool, at int) (int, []byte, error) {
+	n := at + 2
+	known := len(data) >= n
+	if known {
+		n += int(binary.BigEndian.Uint16(data[at:]))
 	}
 	switch {
-	case len(data) >= n && len(data) >= 2:
+	case known && len(data) >= n:
 		return n, data[:n], nil
 	case atEOF && len(data) > 0:
 		return len(data), data, nil

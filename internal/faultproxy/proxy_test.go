@@ -171,4 +171,11 @@ func TestTheLastPieceIsAUnit(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 	require.Nil(t, unit)
+	n, unit, err = faultproxy.Records([]byte{22, 3, 3, 0, 1, 7, 22}, false)
+	require.NoError(t, err)
+	require.Equal(t, 6, n)
+	require.Len(t, unit, 6)
+	n, _, err = faultproxy.Records([]byte{22, 3, 3, 0}, false)
+	require.NoError(t, err)
+	require.Zero(t, n)
 }

@@ -228,6 +228,8 @@ func TestWhatTheSettlementsCodesMean(t *testing.T) {
 	}
 	for c, want := range map[string]queue.Verdict{"00": queue.Approved, "94": queue.Duplicate, "95": queue.Refused,
 		"64": 0, "12": 0, "25": 0, "30": 0, "97": 0, "05": 0, "96": 0, "77": 0} {
+		_, err := l.Prepare(context.Background())
+		require.NoError(t, err)
 		code <- c
 		signIns := h.count(0x0800)
 		a, err := l.EndBatch(context.Background(), b, true, 1)

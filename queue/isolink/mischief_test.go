@@ -87,6 +87,7 @@ func (s *till) agree(t *testing.T) (reversed int) {
 }
 
 func TestMischiefCostsNothing(t *testing.T) {
+	days := map[string]func(*testing.T){}
 	for name, m := range map[string]host.Mischief{
 		"lost requests":  {LoseRequest: 0.4},
 		"lost answers":   {LoseAnswer: 0.4},
@@ -99,13 +100,13 @@ func TestMischiefCostsNothing(t *testing.T) {
 		"unknown ones":   {Refuse: 0.3, RefuseCode: "68"},
 		"all of them":    {LoseRequest: 0.1, LoseAnswer: 0.1, Cut: 0.1, Late: 0.1, LateBy: 350 * time.Millisecond, Twice: 0.2, Foreign: 0.1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		days[name] = func(t *testing.T) {
 			s := newTill(t, host.Mischief{})
 			s.turmoil(t, m, 12)
 			t.Log("reversals:", s.agree(t))
-		})
+		}
 	}
+	sideBySide(t, days)
 }
 
 // The host goes away and comes back between messages: what was not sent waits.
