@@ -1,15 +1,18 @@
 package handset
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/examples/acquirer/host"
+	"github.com/tallystick/tallystick/queue"
 )
 
 func TestCommandsTakeVoidAndRefund(t *testing.T) {
@@ -103,6 +106,45 @@ func TestNoLine(t *testing.T) {
 	require.Equal(t, Accepted, s.ask("void before/w before").State)
 	require.Zero(t, s.quit())
 	require.Len(t, b.books().Bookings, 4)
+}
+
+// unsent is a link on which no request leaves once it is broken.
+type unsent struct {
+	Host
+	broken *atomic.Bool
+}
+
+func (u unsent) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
+	if u.broken.Load() && e.Kind == queue.Request {
+		return queue.Answer{}, queue.ErrNotSent
+	}
+	return u.Host.Send(ctx, e)
+}
+
+// TestLineLostBeforeTheFirstByte: a request that is journalled and then provably
+// not sent is taken offline, or withdrawn; nothing of it stays open.
+func TestLineLostBeforeTheFirstByte(t *testing.T) {
+	b := newBench(t, host.Mischief{})
+	broken := &atomic.Bool{}
+	s := b.startWith(func(h Host) Host { return unsent{h, broken} })
+	s.await(WordReady)
+	require.Equal(t, Accepted, s.ask("card before 1").State)
+	broken.Store(true)
+	a := s.ask("card A 12.50")
+	require.Equal(t, Stored, a.State)
+	require.True(t, a.Offline)
+	a = s.ask("qr B 3")
+	require.Equal(t, NotSent, a.State)
+	require.NotZero(t, a.Entry, "it is in the journal")
+	require.Equal(t, NotSent, s.ask("void before/v before").State)
+	broken.Store(false)
+	require.Equal(t, NotSent, s.ask("qr B 3").State, "what was told stays so")
+	require.Equal(t, NotSent, s.ask("void before/v before").State)
+	s.until("A", Accepted)
+	s.say("settle")
+	require.Equal(t, Settled, s.await(WordSettle).Get("state"))
+	require.Zero(t, s.quit())
+	require.Len(t, b.books().Bookings, 2)
 }
 
 // TestStartsWithoutALine: what was switched off before a crash stays off after

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tallystick/tallystick/examples/acquirer/host"
+	"github.com/tallystick/tallystick/queue"
 )
 
 // bench is an acquirer and the place of a journal, for one handset after the
@@ -55,18 +56,41 @@ type session struct {
 }
 
 func (b *bench) start(flags ...string) *session {
+	return b.startWith(nil, flags...)
+}
+
+// startWith starts a handset whose links wrap changes; nil: Main itself.
+func (b *bench) startWith(wrap func(Host) Host, flags ...string) *session {
 	args := append([]string{"-host", b.server.Addr().String(), "-journal", b.journal, "-lang", "en",
 		"-answer-timeout", "300ms", "-retry", "50ms"}, flags...)
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	s := &session{t: b.t, in: inW, out: bufio.NewReader(outR), ended: make(chan int, 1)}
 	go func() {
-		status := Main(context.Background(), args, inR, outW, &s.stderr)
+		status := exitDone
+		if wrap == nil {
+			status = Main(context.Background(), args, inR, outW, &s.stderr)
+		} else if err := runWith(wrap, args, inR, outW); err != nil {
+			s.stderr.WriteString(err.Error())
+			status = exitBlocked
+		}
 		inR.Close()
 		outW.Close()
 		s.ended <- status
 	}()
 	return s
+}
+
+func runWith(wrap func(Host) Host, args []string, in io.Reader, out io.Writer) error {
+	cfg, err := parse(args, io.Discard)
+	if err != nil {
+		return err
+	}
+	cfg.connect = func(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer) (Host, error) {
+		h, err := connect(cfg, q, lane, dial)
+		return wrap(h), err
+	}
+	return run(context.Background(), cfg, in, out)
 }
 
 // run starts a handset and waits until it is ready.
