@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -263,4 +264,101 @@ func TestStepRefusesToRepeatARequest(t *testing.T) {
 	}
 	require.NoError(t, attempt())
 	require.ErrorIs(t, attempt(), ErrState)
+}
+
+// What a person lets go on after the host's batch number has changed goes out
+// in the open batch, and nothing waits for it.
+func TestUnparkedAfterTheHostWentOn(t *testing.T) {
+	q := openNew(t, fast)
+	batch := uint32(5)
+	_, err := q.Do(bg, numbered(approve, &batch), cardSale("a"))
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("b"))
+	require.NoError(t, err)
+	unsendable := func(context.Context, Entry) (Answer, error) { return Answer{}, ErrUnsendable }
+	require.NoError(t, q.Drain(bg, cardLane, numbered(unsendable, &batch)))
+	parked, err := q.ByRef(bg, "b")
+	require.NoError(t, err)
+	require.Equal(t, Parked, parked.State)
+	batch = 6
+	_, err = q.Append(bg, offlineSale("c"))
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &batch)))
+	require.NoError(t, q.Unpark(bg, parked.ID, "Li", "the dialect was mended"))
+	_, err = q.Append(bg, offlineSale("d"))
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &batch)))
+	for _, ref := range []string{"b", "c", "d"} {
+		e, err := q.ByRef(bg, ref)
+		require.NoError(t, err)
+		require.Equal(t, Accepted, e.State, ref)
+		require.EqualValues(t, 6, e.HostBatch, ref)
+	}
+	require.NoError(t, q.Verify(bg))
+}
+
+// A line that tells no batch number carries the number of the batch.
+func TestLineWithoutNumberAfterOneWith(t *testing.T) {
+	q := openNew(t, fast)
+	batch := uint32(5)
+	_, err := q.Do(bg, numbered(approve, &batch), cardSale("a"))
+	require.NoError(t, err)
+	e, err := q.Do(bg, uplink{send: approve}, cardSale("b"))
+	require.NoError(t, err)
+	require.EqualValues(t, 5, e.HostBatch)
+}
+
+// A Do does not wait for the backlog: it is the next to be sent.
+func TestDoGoesBeforeTheBacklog(t *testing.T) {
+	q := openNew(t, fast)
+	for i := range 20 {
+		_, err := q.Append(bg, offlineSale(fmt.Sprint(i)))
+		require.NoError(t, err)
+	}
+	var r recorder
+	done := make(chan error, 1)
+	var up uplink
+	started := false
+	up.send = r.through(func(ctx context.Context, e Entry) (Answer, error) {
+		if !started {
+			started = true
+			go func() {
+				_, err := q.Do(bg, up, cardSale("online"))
+				done <- err
+			}()
+			for !q.lines.wanted(cardLane) {
+				runtime.Gosched()
+			}
+		}
+		return approve(ctx, e)
+	})
+	require.NoError(t, q.Drain(bg, cardLane, up))
+	require.NoError(t, <-done)
+	require.Equal(t, "online", r.seen[1].Ref)
+}
+
+// An advice whose age no clock can prove is not repeated.
+func TestUnprovenAgeIsParked(t *testing.T) {
+	q := openNew(t, fast)
+	_, err := q.Append(bg, offlineSale("s"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(bg)
+	_ = q.Drain(ctx, cardLane, uplink{send: func(c context.Context, e Entry) (Answer, error) {
+		cancel()
+		return silent(c, e)
+	}})
+	require.NoError(t, q.update(bg, func(v *fileView) error {
+		e, err := v.entry(1)
+		require.NoError(t, err)
+		old := e
+		e.first.boot, e.first.wall = 77, e.first.wall.Add(time.Hour) // another boot, and the wall clock went back
+		return v.putEntry(&old, e)
+	}))
+	var r recorder
+	require.NoError(t, q.Drain(bg, cardLane, uplink{send: r.through(approve)}))
+	require.Empty(t, r.seen)
+	require.Equal(t, Parked, stateOf(t, q, "s"))
+	require.NoError(t, q.Unpark(bg, 1, "Li", "asked the host"))
+	require.NoError(t, q.Drain(bg, cardLane, uplink{send: r.through(approve)}))
+	require.Empty(t, r.seen, "it is still too old")
 }

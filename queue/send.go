@@ -47,6 +47,23 @@ func (v *fileView) attempt(id ID, line Line) (Entry, error) {
 	return v.full(e)
 }
 
+// setAside deals with an entry that may not be sent as it stands: one that the
+// host has forgotten is parked, and one that was never attempted, in a batch
+// that the host has gone on from, moves to the open batch.
+func (v *fileView) setAside(e Entry, l laneRecord, line Line, memory time.Duration) (bool, error) {
+	if parked, err := v.park(e, l, memory); parked || err != nil {
+		return parked, err
+	}
+	if e.Attempts > 0 || !e.bound() || e.Batch.N == l.open || line.HostBatch == 0 {
+		return false, nil
+	}
+	b, err := v.batch(l.number, e.Batch.N)
+	if err != nil || b.host == 0 || b.host == line.HostBatch {
+		return false, err
+	}
+	return true, v.apply(event{kind: evMoved, id: e.ID, batch: l.open})
+}
+
 // follow takes note of the number under which the host books now. When it is
 // another than the open batch's, that batch is closed. What was never attempted
 // there, or in a batch that is closed already, goes to the open one.
@@ -227,6 +244,11 @@ func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, 
 		drop()
 		return nil, err
 	}
+	for _, id := range claimed {
+		if !slices.ContainsFunc(batch, func(e Entry) bool { return e.ID == id }) {
+			q.lines.unclaim(l, id) // it was parked, moved, or its reversal goes instead
+		}
+	}
 	q.release(l, before)
 	return batch, nil
 }
@@ -285,7 +307,7 @@ func (v *fileView) begin(name Lane, line Line, n int, upTo byte, memory time.Dur
 			claim(r.ID)
 			id = r.ID
 		}
-		if stale, err := v.park(e, l, memory); stale || err != nil {
+		if done, err := v.setAside(e, l, line, memory); done || err != nil {
 			if err != nil {
 				return nil, err
 			}

@@ -233,9 +233,6 @@ func attempt(v view, e *Entry, ev event) error {
 	if e.Kind == Request && e.Attempts > 0 {
 		return stateError(e.ID, e.State, "a request is never repeated")
 	}
-	if e.HostBatch == 0 && e.Attempts == 0 && e.Kind != Reversal {
-		e.HostBatch = ev.host
-	}
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return err
@@ -254,6 +251,12 @@ func attempt(v view, e *Entry, ev event) error {
 	b, err := v.batch(l.number, e.Batch.N)
 	if err != nil {
 		return err
+	}
+	if first && e.HostBatch == 0 && e.Kind != Reversal {
+		e.HostBatch = ev.host
+		if ev.host == 0 {
+			e.HostBatch = b.host // a line that tells no number carries the batch's own
+		}
 	}
 	if first && b.host != 0 && e.HostBatch != b.host {
 		return fmt.Errorf("batch %d is the host's %d: %w: nothing new goes out in it as %d (I6)", b.n, b.host, ErrState, e.HostBatch)
