@@ -1,0 +1,131 @@
+package faultkit_test
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+// device is the child: it sells, forwards and says what it was told, until it
+// is killed. Its lines are "ref state".
+func device(path string) {
+	q, err := queue.Open(path, ring{}, options())
+	if err != nil {
+		fmt.Println("failed", err)
+		os.Exit(1)
+	}
+	var out sync.Mutex
+	say := func(ref string, s queue.State) {
+		out.Lock()
+		defer out.Unlock()
+		_, _ = fmt.Printf("%s\t%d\n", ref, s)
+	}
+	up := uplink(func(e queue.Entry) (queue.Answer, error) {
+		if e.ID%7 == 0 && e.Kind == queue.Request {
+			return queue.Answer{}, errSilent
+		}
+		return approved(e), nil
+	})
+	go func() { _ = q.Forward(bg, cards, up) }()
+	run := os.Getpid()
+	for i := range 3 {
+		go func() {
+			for n := 0; ; n++ {
+				ref := fmt.Sprintf("%d-%d-%d", run, i, n)
+				if i > 0 {
+					if e, err := q.Append(bg, offline(ref)); err == nil {
+						say(ref, e.State)
+					}
+					continue
+				}
+				if e, err := q.Do(bg, up, sale(ref)); err == nil {
+					say(ref, e.State)
+				}
+				if n%25 == 24 {
+					if b, err := q.CloseBatch(bg, cards); err == nil {
+						_ = q.SettleBatch(bg, b)
+					}
+				}
+			}
+		}()
+	}
+	select {}
+}
+
+// kill -9 at random moments of a device's life, on one journal that lives
+// through all of them: what was acknowledged is there, in a state that can
+// follow from the one acknowledged, and everything verifies.
+func TestKill(t *testing.T) {
+	seed := uint64(5)
+	if s, err := strconv.ParseUint(os.Getenv("TALLYSTICK_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	rng := rand.New(rand.NewPCG(seed, 19))
+	path := filepath.Join(t.TempDir(), "j")
+	acked := 0
+	kills := much(2000, 40)
+	for n := range kills {
+		if n%25 == 24 { // a fresh journal now and then keeps the examination short
+			path = filepath.Join(t.TempDir(), "j")
+		}
+		told := liveAndDie(t, path, rng.IntN(40))
+		look := path
+		if n%2 == 0 { // the next life begins where this one was cut off
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			look = filepath.Join(t.TempDir(), "copy")
+			require.NoError(t, os.WriteFile(look, b, 0o600))
+		}
+		q, err := queue.Open(look, ring{}, options())
+		require.NoError(t, err, "kill %d of seed %d", n, seed)
+		require.NoError(t, q.Verify(bg), "kill %d of seed %d", n, seed)
+		for ref, state := range told {
+			acked++
+			e, err := q.ByRef(bg, ref)
+			require.NoError(t, err, "kill %d of seed %d: %q was acknowledged", n, seed, ref)
+			if state.Final() {
+				require.Equal(t, state, e.State, "kill %d of seed %d: %q", n, seed, ref)
+			}
+		}
+		require.NoError(t, q.Close())
+	}
+	t.Logf("%d kills, %d acknowledgements", kills, acked)
+}
+
+// liveAndDie runs the device until it has said so many lines, kills it, and
+// returns everything that it said.
+func liveAndDie(t *testing.T, path string, lines int) map[string]queue.State {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+path)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	told := map[string]queue.State{}
+	in := bufio.NewScanner(out)
+	for n := 0; in.Scan(); n++ {
+		if ref, state, ok := strings.Cut(in.Text(), "\t"); ok {
+			s, err := strconv.Atoi(state)
+			require.NoError(t, err)
+			told[ref] = queue.State(s)
+		} else {
+			t.Error(in.Text())
+		}
+		if n == lines {
+			require.NoError(t, cmd.Process.Kill())
+		}
+	}
+	_ = cmd.Wait()
+	return told
+}
