@@ -86,7 +86,7 @@ func (q *Queue) eachWaiting(ctx context.Context, fn func(v *fileView, ids []ID) 
 
 // unbound tells whether the host could still be told any batch number of e.
 func (e Entry) unbound() bool {
-	return e.State == Pending && e.Attempts == 0 && e.HostBatch == 0 && (e.Kind == Advice || e.Kind == Notice)
+	return e.State == Pending && e.Attempts == 0 && !e.copied && (e.Kind == Advice || e.Kind == Notice)
 }
 
 func (q *Queue) bindPending(ctx context.Context) error {
@@ -101,7 +101,11 @@ func (q *Queue) bindPending(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.unbound() && l.hostBatch != 0 && !l.fenced {
+			number, err := v.bookedUnder(l)
+			if err != nil {
+				return err
+			}
+			if e.unbound() && number != 0 && !l.fenced {
 				bound[l.number] = append(bound[l.number], id)
 			}
 		}
@@ -109,9 +113,22 @@ func (q *Queue) bindPending(ctx context.Context) error {
 			if len(bound[l.number]) == 0 {
 				return nil
 			}
-			return v.apply(event{kind: evBound, lane: l.number, host: l.hostBatch, keep: keeping{ids: bound[l.number]}})
+			number, err := v.bookedUnder(l)
+			if err != nil {
+				return err
+			}
+			return v.apply(event{kind: evBound, lane: l.number, host: number, keep: keeping{ids: bound[l.number]}})
 		})
 	})
+}
+
+// bookedUnder is the newest batch number that is known of the lane's host.
+func (v *fileView) bookedUnder(l laneRecord) (uint32, error) {
+	if l.hostBatch != 0 {
+		return l.hostBatch, nil
+	}
+	b, err := v.batch(l.number, l.open)
+	return b.host, err
 }
 
 func (v *fileView) eachLane(fn func(laneRecord) error) error {
@@ -226,6 +243,10 @@ func (v *fileView) doubt(id ID, flying bool) error {
 	if err != nil {
 		return err
 	}
+	number, err := v.bookedUnder(l)
+	if err != nil {
+		return err
+	}
 	park := func(why string) error { return v.apply(event{kind: evParked, id: id, text: why}) }
 	switch {
 	case e.State.Final() || e.State == Parked:
@@ -236,7 +257,7 @@ func (v *fileView) doubt(id ID, flying bool) error {
 		return park("not sent yet when this copy was made: another device may have sent it, ask there or the host")
 	case e.State == InDoubt:
 		return nil
-	case e.unbound() && (l.hostBatch != 0 || l.contact.IsZero()):
+	case e.unbound() && (number != 0 || l.contact.IsZero()):
 		return park("not bound to a batch number of the host when this copy was made: another device may have sent it under any")
 	}
 	return v.apply(event{kind: evAttempted, id: id, host: e.HostBatch})
@@ -244,6 +265,10 @@ func (v *fileView) doubt(id ID, flying bool) error {
 
 // fence closes what was open and moves the numbers on (I10).
 func (v *fileView) fence(l laneRecord, epoch uint64) error {
+	number, err := v.bookedUnder(l)
+	if err != nil {
+		return err
+	}
 	b, err := v.batch(l.number, l.open)
 	if err != nil {
 		return err
@@ -253,7 +278,7 @@ func (v *fileView) fence(l laneRecord, epoch uint64) error {
 			return err
 		}
 	}
-	return v.apply(event{kind: evEpoch, lane: l.number, stan: leap(l.lastSTAN), flag: l.hostBatch != 0, keep: keeping{number: epoch}})
+	return v.apply(event{kind: evEpoch, lane: l.number, stan: leap(l.lastSTAN), flag: number != 0, keep: keeping{number: epoch}})
 }
 
 // leap is a number of the series far from s: two devices that go on from one

@@ -26,7 +26,9 @@ type oneBooking struct {
 	reversed bool
 }
 
-func newOneHost(batch uint32) *oneHost { return &oneHost{batch: batch, ledger: map[string]*oneBooking{}} }
+func newOneHost(batch uint32) *oneHost {
+	return &oneHost{batch: batch, ledger: map[string]*oneBooking{}}
+}
 
 func (h *oneHost) Prepare(context.Context) (Line, error) {
 	h.mu.Lock()

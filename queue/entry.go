@@ -219,6 +219,7 @@ type Entry struct {
 	// from; its zero value: it was journalled here.
 	Origin Origin
 
+	copied  bool     // a copy of the journal has it under this HostBatch: it stays (I3)
 	digest  [32]byte // of a pruned entry: its Digest
 	essence [16]byte // of a pruned entry: what sameAs compares
 

@@ -10,11 +10,11 @@ func stepBound(v view, ev event) error {
 		if err != nil {
 			return err
 		}
-		if err := allow(e, e.State == Pending && e.Attempts == 0 && e.HostBatch == 0, "its batch number is bound"); err != nil {
+		if err := allow(e, e.State == Pending && e.Attempts == 0 && !e.copied, "its batch number is bound"); err != nil {
 			return err
 		}
 		was := e
-		e.HostBatch, e.Changed = ev.host, ev.at
+		e.HostBatch, e.copied, e.Changed = ev.host, true, ev.at
 		if err := v.putEntry(&was, e); err != nil {
 			return err
 		}

@@ -122,6 +122,7 @@ func digestOf(r *record.Reader) (d [32]byte) {
 const (
 	stubPruned = 1 << iota
 	stubOrigin
+	stubCopied
 )
 
 // encodeStub writes what an entry has that was pruned or imported.
@@ -132,6 +133,9 @@ func encodeStub(w *record.Writer, e Entry) {
 	}
 	if e.Origin != (Origin{}) {
 		has |= stubOrigin
+	}
+	if e.copied {
+		has |= stubCopied
 	}
 	w.Byte(has)
 	if e.Pruned {
@@ -147,9 +151,10 @@ func encodeStub(w *record.Writer, e Entry) {
 
 func decodeStub(r *record.Reader, e *Entry) {
 	has := r.Byte()
-	if has > stubPruned|stubOrigin {
+	if has > stubPruned|stubOrigin|stubCopied {
 		r.Fail()
 	}
+	e.copied = has&stubCopied != 0
 	if e.Pruned = has&stubPruned != 0; e.Pruned {
 		e.digest = digestOf(r)
 		if n := copy(e.essence[:], r.Bytes()); n != len(e.essence) {

@@ -54,7 +54,7 @@ func (v *fileView) setAside(e Entry, l laneRecord, line Line, memory time.Durati
 	if parked, err := v.park(e, l, memory); parked || err != nil {
 		return parked, err
 	}
-	if e.Attempts > 0 || !e.bound() || e.Batch.N == l.open || line.HostBatch == 0 {
+	if e.Attempts > 0 || e.copied || !e.bound() || e.Batch.N == l.open || line.HostBatch == 0 {
 		return false, nil
 	}
 	b, err := v.batch(l.number, e.Batch.N)
@@ -117,7 +117,7 @@ func (v *fileView) moveOn(lane, n, open uint32) error {
 		if err != nil {
 			return err
 		}
-		if e.State != Pending || e.Attempts > 0 || e.HostBatch != 0 || e.Kind == Reversal {
+		if e.State != Pending || e.Attempts > 0 || e.copied || e.Kind == Reversal {
 			continue
 		}
 		if err := v.apply(event{kind: evMoved, id: id, batch: open}); err != nil {

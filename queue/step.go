@@ -390,7 +390,7 @@ func unpark(v view, e *Entry, ev event) error {
 
 // move takes a never-attempted entry to another batch of its lane (I6).
 func move(v view, e Entry, ev event) error {
-	if err := allow(e, e.State == Pending && e.Attempts == 0, "only what was never attempted moves"); err != nil {
+	if err := allow(e, e.State == Pending && e.Attempts == 0 && !e.copied, "only what was never attempted moves"); err != nil {
 		return err
 	}
 	l, err := v.laneOf(e.Lane)

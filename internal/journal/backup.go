@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -344,3 +345,25 @@ func (x *restorer) end(ctx context.Context) error {
 
 // Epoch is 1, and one more in each journal that was restored from a backup.
 func (f *File) Epoch() uint64 { return f.head.epoch }
+
+// Place gives a journal that is closed, at tmp, the name path, which must not
+// be in use. The lock file of tmp goes.
+func Place(tmp, path string, o Options) error {
+	real, err := resolve(path)
+	if err != nil {
+		return err
+	}
+	l, err := acquire(real, o)
+	if err != nil {
+		return err
+	}
+	defer releaseQuietly(l)
+	if _, err := os.Lstat(real); err == nil {
+		return fmt.Errorf("%s: %w", path, os.ErrExist)
+	}
+	if err := os.Rename(tmp, real); err != nil {
+		return err
+	}
+	_ = os.Remove(tmp + ".lock")
+	return syncDir(filepath.Dir(real))
+}

@@ -154,11 +154,11 @@ func (f *File) hold() (btx *bolt.Tx, drop func(), err error) {
 
 // copier fills a fresh journal from one in use.
 type copier struct {
-	from  *File
-	to    *File // nil before it is made
-	log   tail  // how far the old log is copied
-	put   []change
-	size  int
+	from *File
+	to   *File // nil before it is made
+	log  tail  // how far the old log is copied
+	put  []change
+	size int
 }
 
 // change is a record to be put or deleted, or an event to be logged.
