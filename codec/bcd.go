@@ -82,7 +82,10 @@ func load2(s string) uint64 { return uint64(s[1]) | uint64(s[0])<<8 }
 // which makes "=" of nibble D, as track data wants it.
 func unpackNibbles(dst, b []byte) []byte {
 	at := len(dst)
-	dst = grow(dst, 2*len(b))[:at+2*len(b)]
+	if cap(dst)-at < 2*len(b) {
+		dst = grow(dst, 2*len(b))
+	}
+	dst = dst[:at+2*len(b)]
 	out := dst[at:]
 	for len(b) >= 4 {
 		binary.BigEndian.PutUint64(out, spread(binary.BigEndian.Uint32(b))|eachZero)
@@ -101,37 +104,31 @@ func unpackNibbles(dst, b []byte) []byte {
 
 // badNibble gives the index of the first byte of b with a nibble above 9, or -1.
 func badNibble(b []byte) int {
-	i := 0
-	for ; len(b)-i >= 8; i += 8 {
-		x := binary.BigEndian.Uint64(b[i:])
-		if x>>3&(x>>2|x>>1)&eachNibble != 0 {
-			break
-		}
+	if len(b) >= 8 && !anyBadNibble(b) {
+		return -1
 	}
-	for ; i < len(b); i++ {
-		if b[i] > 0x99 || b[i]&0xF > 9 {
+	for i, c := range b {
+		if c > 0x99 || c&0xF > 9 {
 			return i
 		}
 	}
 	return -1
 }
 
-// badDigit gives the index of the first byte of b that is no ASCII digit, or -1.
-func badDigit(b []byte) int {
-	i := 0
-	for ; len(b)-i >= 8; i += 8 {
-		x := binary.BigEndian.Uint64(b[i:]) ^ eachZero
-		if (x|(x+eachSix))&eachHigh != 0 {
-			break
+// anyBadNibble looks at 8 bytes at a time of at least as many, at the end at
+// some of them twice.
+func anyBadNibble(b []byte) bool {
+	for i := 0; i+8 < len(b); i += 8 {
+		if x := binary.BigEndian.Uint64(b[i:]); x>>3&(x>>2|x>>1)&eachNibble != 0 {
+			return true
 		}
 	}
-	for ; i < len(b); i++ {
-		if b[i]-'0' > 9 {
-			return i
-		}
-	}
-	return -1
+	x := binary.BigEndian.Uint64(b[len(b)-8:])
+	return x>>3&(x>>2|x>>1)&eachNibble != 0
 }
+
+// badDigit gives the index of the first byte of b that is no ASCII digit, or -1.
+func badDigit(b []byte) int { return badIn(b, setDigit) }
 
 const hexDigits = "0123456789ABCDEF"
 

@@ -48,17 +48,19 @@ func (s *Spec) decode(d *data, b []byte) error {
 		for word != 0 {
 			de := half<<6 + bits.TrailingZeros64(word) + 1
 			word &= word - 1
-			f := &s.fields[de]
-			end := at + int(f.bytes)
-			if f.kind != kindBCD || end > len(b) {
+			k := s.kinds[de]
+			end := at + int(k.bytes)
+			if k.kind != kindBCD || end > len(b) {
 				if run < at && badNibble(b[run:at]) >= 0 {
 					return s.badRun(d, b, start)
 				}
-				if f.kind == kindNone {
+				if k.kind == kindNone {
 					return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
 				}
-				if end, err = f.scan(b, at); err != nil {
-					return err
+				if k.kind != kindRaw || end > len(b) {
+					if end, err = s.fields[de].scan(b, at); err != nil {
+						return err
+					}
 				}
 				run = end
 			}

@@ -215,8 +215,7 @@ func (m *Message) fieldFor(de int) (*field, error) {
 }
 
 // put gives content to a field that comes after all others, as fields set in
-// order do, if there is a short way and memory for it; else it does nothing and
-// reports false.
+// order do. If that fails it does nothing and reports false.
 func (d *data) put(de int, v string) bool {
 	if de <= int(d.last) || de > lastField {
 		return false
@@ -227,7 +226,7 @@ func (d *data) put(de int, v string) bool {
 		end = start + 1 + len(v)/2
 	}
 	if len(v) != f.max && f.kind != kindBCDVar || end+8 > min(cap(d.buf), maxMessage) {
-		return false
+		return d.putOther(f, v)
 	}
 	w, ok := d.buf[start:end+8], false // packFixed may write beyond the field
 	switch f.kind {
@@ -244,10 +243,26 @@ func (d *data) put(de int, v string) bool {
 		ok = bad(v, f.allow) < 0
 		copy(w, v)
 	}
-	if ok {
-		d.follow(de, start, end)
+	if !ok {
+		return d.putOther(f, v)
 	}
-	return ok
+	d.follow(de, start, end)
+	return true
+}
+
+// putOther is put without a short way.
+func (d *data) putOther(f *field, v string) bool {
+	if !f.defined() {
+		return false
+	}
+	out, err := f.encode(d.buf, v)
+	if err != nil || len(out) > maxMessage {
+		return false
+	}
+	start := len(d.buf)
+	d.buf = out
+	d.follow(f.de, start, len(out))
+	return true
 }
 
 // putBytes is put for binary fields.
@@ -256,25 +271,30 @@ func (d *data) putBytes(de int, v []byte) bool {
 		return false
 	}
 	f, start := &d.spec.fields[de], len(d.buf)
-	end := start + int(f.before) + len(v)
-	if end > min(cap(d.buf), maxMessage) || len(v) > f.max {
+	if f.class != classB {
 		return false
 	}
-	w := d.buf[start:end]
-	switch n := len(v); {
-	case f.kind == kindRaw && n == f.max:
-	case f.kind == kindRawVar:
-		w[0], w[1] = byte(n/100), byte(n/10%10<<4|n%10)
-	default:
+	n, end := len(v), start+int(f.before)+len(v)
+	if (f.kind == kindRawVar && n <= f.max || f.kind == kindRaw && n == f.max) && end <= min(cap(d.buf), maxMessage) {
+		w := d.buf[start:end]
+		if f.kind == kindRawVar {
+			w[0], w[1] = byte(n/100), byte(n/10%10<<4|n%10)
+		}
+		copy(w[f.before:], v)
+		d.follow(de, start, end)
+		return true
+	}
+	out, err := f.encodeBytes(d.buf, v)
+	if err != nil || len(out) > maxMessage {
 		return false
 	}
-	copy(w[f.before:], v)
-	d.follow(de, start, end)
+	d.buf = out
+	d.follow(de, start, len(out))
 	return true
 }
 
-// follow makes what stands in the spare memory of the buffer from start to end
-// the wire form of a field that comes after all others.
+// follow makes what stands in the buffer's memory from start to end the wire
+// form of a field that comes after all others.
 func (d *data) follow(de, start, end int) {
 	i := uint(de - 1)
 	d.last = uint8(de)

@@ -187,8 +187,22 @@ type Spec struct {
 	rules  rules
 	frame  Framing
 	mac    macRule
-	signed []MTI // requests that carry a MAC, as their answers do
+	signed []MTI                   // requests that carry a MAC, as their answers do
+	kinds  [lastField + 1]shortWay // of the fields, close together
 	fields [lastField + 1]field
+}
+
+// shortWay is what the short ways of the decoder must know of a field.
+type shortWay struct {
+	kind   kind
+	plain  bool // the content is read as it stands on the wire
+	before uint8
+	bytes  uint16
+}
+
+func (f *field) shortWay() shortWay {
+	plain := f.wire == wireRaw || f.wire == wireASCII
+	return shortWay{f.kind, plain, uint8(f.before), f.bytes}
 }
 
 // rules are what field lines take unless they say otherwise.

@@ -55,6 +55,7 @@ func (p *specParser) field(words []word) error {
 	}
 	f.settle()
 	p.spec.fields[de] = f
+	p.spec.kinds[de] = f.shortWay()
 	return nil
 }
 

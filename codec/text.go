@@ -1,5 +1,7 @@
 package codec
 
+import "encoding/binary"
+
 // Text gives a field's content in its own characters: digits as digits, text as
 // UTF-8, binary fields as upper-case hexadecimal digits, "=" between the parts
 // of track data. It reports false if the field is absent.
@@ -30,20 +32,49 @@ func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
 	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
 		return dst, false
 	}
-	f, w := &d.spec.fields[de], d.wireOf(de)
-	switch f.kind {
-	case kindBCD:
+	k, at, n := d.spec.kinds[de], int(d.slots[de].off), len(dst)
+	if k.kind == kindBCD && at+8 <= cap(d.buf) && n+2*int(k.bytes) <= cap(dst) {
+		// Eight bytes are looked at, those behind the field in vain.
+		dst = dst[:n+2*int(k.bytes)]
+		putDigits(dst[n:], binary.BigEndian.Uint64(d.buf[at:at+8]))
+		return dst, true
+	}
+	w := d.wireOf(de)
+	switch {
+	case k.plain:
+		return append(dst, w[k.before:]...), true
+	case k.kind == kindBCD:
 		return unpackNibbles(dst, w), true
-	case kindRaw, kindRawVar:
-		return append(dst, w[f.before:]...), true
-	case kindBCDVar:
-		if w[0]&1 == 0 { // the number of digits
-			return unpackNibbles(dst, w[1:]), true
-		}
-	case kindBCDOdd:
+	case k.kind == kindBCDVar && w[0]&1 == 0: // the number of digits
+		return unpackNibbles(dst, w[1:]), true
+	case k.kind == kindBCDOdd:
 		return unpackNibbles(append(dst, '0'|w[0]&15), w[1:]), true
 	}
-	return f.appendContent(dst, w), true
+	return d.spec.fields[de].appendContent(dst, w), true
+}
+
+// putDigits fills dst, of an even size up to 16, with the first nibbles of x as
+// digits.
+func putDigits(dst []byte, x uint64) {
+	y := spread(uint32(x>>32)) | eachZero
+	if len(dst) >= 8 {
+		binary.BigEndian.PutUint64(dst, y)
+		if len(dst) == 8 {
+			return
+		}
+		dst, y = dst[8:], spread(uint32(x))|eachZero
+	}
+	switch len(dst) {
+	case 2:
+		binary.BigEndian.PutUint16(dst, uint16(y>>48))
+	case 4:
+		binary.BigEndian.PutUint32(dst, uint32(y>>32))
+	case 6:
+		binary.BigEndian.PutUint32(dst, uint32(y>>32))
+		binary.BigEndian.PutUint16(dst[4:], uint16(y>>16))
+	case 8:
+		binary.BigEndian.PutUint64(dst, y)
+	}
 }
 
 // appendContent appends the bytes of a binary field, the characters of others.
