@@ -21,8 +21,8 @@ import (
 // accepted original under the host's current batch number.
 //
 // Errors: *InvalidError, ErrConflict, ErrNotFound and ErrState for Original,
-// ErrNumbers, ErrNotSynced, ErrClosed, ctx.Err(). With all of them but
-// ErrNotSynced nothing was kept.
+// *LimitError, *DoubleTapError, ErrNumbers, ErrFull, ErrNotSynced, ErrClosed,
+// ctx.Err(). With all of them but ErrNotSynced nothing was kept.
 func (q *Queue) Append(ctx context.Context, t Transaction) (Entry, error) {
 	return q.journal(ctx, t, appendKind(t), t.Op == Void)
 }
@@ -148,6 +148,10 @@ func (v *fileView) add(t Transaction, k Kind, deferred bool) (e Entry, isNew boo
 		}
 		e, err := v.full(first)
 		return e, false, err
+	}
+	// What is new leaves room for the answers and reversals of what is not.
+	if err := v.tx.Admit(); err != nil {
+		return Entry{}, false, err
 	}
 	l, err := v.openLane(t.Lane)
 	if err != nil {

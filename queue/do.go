@@ -238,7 +238,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e E
 }
 
 func notSentUnless(err error) error {
-	for _, plain := range []error{ErrConflict, ErrNotFound, ErrState, ErrNumbers, ErrClosed} {
+	for _, plain := range []error{ErrFull, ErrConflict, ErrNotFound, ErrState, ErrNumbers, ErrClosed} {
 		if errors.Is(err, plain) {
 			return err
 		}

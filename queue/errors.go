@@ -32,6 +32,10 @@ var (
 	// ErrNotSynced means that a commit failed. What it held may or may not be
 	// kept (I7); calling again with the same Ref tells which.
 	ErrNotSynced = journal.ErrNotSynced
+	// ErrFull means that the file or the disk has no room for new entries: what
+	// is left is kept for answers and reversals, and forwarding goes on. Settle,
+	// Prune and Compact make room.
+	ErrFull = journal.ErrFull
 	// ErrNotFound means that the journal has no such entry, ref or batch.
 	ErrNotFound = errors.New("not found in the journal")
 	// ErrConflict means that the Ref is in the journal with other content.

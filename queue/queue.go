@@ -137,8 +137,11 @@ type Queue struct {
 }
 
 // Open opens the journal at path, or makes one with mode 0600, and takes its
-// lock. What a crash cut short is found in doubt. After an unclean end the
-// whole log is read and checked before Open returns.
+// lock. What a crash cut short is found in doubt. The whole file is examined
+// before it is used, in a way that a damaged one cannot take the app down by:
+// after an unclean end Open waits for that; after a clean one it goes on behind
+// Open, and the first call that needs the journal waits for it and returns
+// ErrDamaged where there is damage. Salvage then gets out what is readable.
 //
 // Errors: ErrHeld, ErrFormat, ErrDamaged, ErrKey, an *InvalidError for nil
 // keys without Unsealed, and those of the file system. On any error the file

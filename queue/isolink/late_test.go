@@ -70,7 +70,10 @@ func inBubble(t *testing.T, serve func(a *asked), test func(t *testing.T, l *iso
 	synctest.Test(t, func(t *testing.T) {
 		h := &scripted{tmk: tmk, batch: 42}
 		dials := 0
-		dial := func(context.Context) (net.Conn, error) {
+		dial := func(ctx context.Context) (net.Conn, error) {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			dials++
 			ours, theirs := net.Pipe()
 			go func() {

@@ -197,6 +197,17 @@ func TestTLS(t *testing.T) {
 		require.Error(t, err, name)
 		requireReason(t, isolink.NoTrust, err)
 	}
+	old := server.Clone()
+	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	oldHost, stop, err := front(ln.Addr().String(), old)
+	require.NoError(t, err)
+	defer stop()
+	notYet, err := isolink.New(lane, isolink.TLS(oldHost, good), new(series), h.tmk, nil)
+	require.NoError(t, err)
+	defer notYet.Close()
+	_, err = notYet.Prepare(t.Context())
+	requireReason(t, isolink.NoTrust, err)
+
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer plain.Close()
