@@ -8,8 +8,19 @@
 // the working keys, whose check values must be right, the host's batch number
 // and its clock. They outlive the connection: a lost one is dialled anew without
 // a sign-in. Signing in again is needed after DE 39 of 77, 99 or A0, after a
-// processing request 3 in an answer's header, and after EndBatch. A host that
-// asks for it again and again is obeyed ever more slowly.
+// processing request 3 in an answer's header, after EndBatch and after SignOff. A
+// host that asks for it again and again is obeyed ever more slowly.
+//
+// # The connection
+//
+// A goroutine reads it as long as it lasts, so its end is seen at once. Where the
+// host was not heard for Options.EchoAfter, Prepare asks for an echo (0820 301)
+// before it trusts the line with money. After silence, a failed write, or
+// anything that is no message, nothing more is sent on a connection; one that
+// owes the answer to an entry is read for two minutes more, and what comes is
+// kept for LateAnswers. A frame has ten seconds from its first byte to its last,
+// and memory for Options.Framing.Max bytes; 64 messages in a row that nobody
+// waits for end the connection.
 //
 // # What is sent
 //
