@@ -22,6 +22,7 @@ func (q *Queue) Canonical(dst []byte, e Entry) []byte {
 		return dst
 	case e.Origin != Origin{}:
 		journal := e.Origin.Journal
+		e.Ref = renamed(e, e.Origin.Original)
 		e.ID, e.Original = e.Origin.ID, e.Origin.Original
 		return canonical(dst, journal, e)
 	}

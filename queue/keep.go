@@ -123,6 +123,7 @@ const (
 	stubPruned = 1 << iota
 	stubOrigin
 	stubCopied
+	stubOf
 )
 
 // encodeStub writes what an entry has that was pruned or imported.
@@ -137,6 +138,9 @@ func encodeStub(w *record.Writer, e Entry) {
 	if e.copied {
 		has |= stubCopied
 	}
+	if e.Original == 0 && e.Of != (Original{}) {
+		has |= stubOf
+	}
 	w.Byte(has)
 	if e.Pruned {
 		w.Bytes(e.digest[:])
@@ -147,11 +151,14 @@ func encodeStub(w *record.Writer, e Entry) {
 		w.Uint(uint64(e.Origin.ID))
 		w.Uint(uint64(e.Origin.Original))
 	}
+	if has&stubOf != 0 {
+		encodeOf(w, e.Of)
+	}
 }
 
 func decodeStub(r *record.Reader, e *Entry) {
 	has := r.Byte()
-	if has > stubPruned|stubOrigin|stubCopied {
+	if has > stubPruned|stubOrigin|stubCopied|stubOf {
 		r.Fail()
 	}
 	e.copied = has&stubCopied != 0
@@ -166,6 +173,9 @@ func decodeStub(r *record.Reader, e *Entry) {
 			r.Fail()
 		}
 		e.Origin.ID, e.Origin.Original = ID(r.Uint()), ID(r.Uint())
+	}
+	if has&stubOf != 0 {
+		e.Of = decodeOf(r)
 	}
 }
 

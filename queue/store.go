@@ -339,7 +339,7 @@ func (v *fileView) full(e Entry) (Entry, error) {
 		of = orig.Original
 	}
 	if of == 0 {
-		return e, nil
+		return e, nil // an imported one brought its Of along
 	}
 	orig, err := v.entry(of)
 	if err != nil {
