@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // PageSize is the only page size that is read: journals are written with it
@@ -198,11 +199,14 @@ type page struct {
 }
 
 // read reads and checks the header and the bounds of page id.
-func (f *File) read(id uint64) (page, error) {
+func (f *File) read(id uint64) (page, error) { return f.readInto(nil, id) }
+
+// readInto is read into buf's memory where that is enough.
+func (f *File) readInto(buf []byte, id uint64) (page, error) {
 	if id < 2 || id >= f.meta.High {
 		return page{}, bad(id, "is outside of the file")
 	}
-	b := make([]byte, PageSize)
+	b := append(buf[:0], zeroPage[:]...)
 	if _, err := f.r.ReadAt(b, int64(id)*PageSize); err != nil {
 		return page{}, readError(id, err)
 	}
@@ -219,14 +223,15 @@ func (f *File) read(id uint64) (page, error) {
 		return page{}, bad(id, "goes on for %d pages", p.overflow)
 	}
 	if p.overflow > 0 {
-		rest := make([]byte, p.overflow*PageSize)
-		if _, err := f.r.ReadAt(rest, int64(id+1)*PageSize); err != nil {
+		p.b = slices.Grow(p.b, int(p.overflow*PageSize))[:(p.overflow+1)*PageSize]
+		if _, err := f.r.ReadAt(p.b[PageSize:], int64(id+1)*PageSize); err != nil {
 			return page{}, readError(id, err)
 		}
-		p.b = append(p.b, rest...)
 	}
 	return p, nil
 }
+
+var zeroPage [PageSize]byte
 
 func readError(id uint64, err error) error {
 	return fmt.Errorf("%w: %w", bad(id, "cannot be read"), err)

@@ -38,7 +38,7 @@ func (f *File) Get(bucket, key []byte) ([]byte, error) {
 func (f *File) Buckets() (names [][]byte, err error) {
 	w := f.walker(context.Background(), nil, func(err error) error { return err })
 	err = w.tree(f.meta.Root, 0, nil, nil, func(p page, e element) error {
-		names = append(names, e.key)
+		names = append(names, bytes.Clone(e.key))
 		return nil
 	})
 	return names, err

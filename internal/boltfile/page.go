@@ -3,6 +3,7 @@ package boltfile
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 const bucketFlag = 1
@@ -16,8 +17,10 @@ type element struct {
 
 // elements returns the entries of a page, which must lie one behind the other
 // as bbolt writes them, with keys that ascend.
-func (p page) elements() ([]element, error) {
-	var out []element
+func (p page) elements() ([]element, error) { return p.elementsInto(nil) }
+
+// elementsInto is elements into out's memory where that is enough.
+func (p page) elementsInto(out []element) ([]element, error) {
 	branch := p.flags == flagBranch
 	if !branch && p.flags != flagLeaf {
 		return nil, bad(p.id, "is neither branch nor leaf (flags %#x)", p.flags)
@@ -26,10 +29,11 @@ func (p page) elements() ([]element, error) {
 	if at > len(p.b) {
 		return nil, bad(p.id, "cannot hold %d entries", p.count)
 	}
-	out = make([]element, p.count)
+	out = slices.Grow(out[:0], p.count)[:p.count]
 	for i := range out {
 		head := p.b[pageHeader+16*i:]
 		e := &out[i]
+		*e = element{}
 		u32 := binary.LittleEndian.Uint32
 		var pos, ksize, vsize uint32
 		if branch {

@@ -8,7 +8,7 @@ import (
 )
 
 // Visit is called with each record: the bucket that it is in, its key and its
-// value, which are the callee's to keep.
+// value, which are valid during the call.
 type Visit func(bucket, key, value []byte) error
 
 // walker is one walk over a file.
@@ -18,6 +18,20 @@ type walker struct {
 	visit Visit
 	lost  func(error) error
 	seen  bitmap
+	level int
+	room  [2*maxDepth + 4]struct { // by level, used again for each page there
+		b  []byte
+		es []element
+	}
+}
+
+// elements reads the entries of a page into the room of the current level.
+func (w *walker) elements(p page) ([]element, error) {
+	es, err := p.elementsInto(w.room[w.level].es)
+	if err == nil {
+		w.room[w.level].es = es
+	}
+	return es, err
 }
 
 // bitmap tells which pages were reached.
@@ -69,6 +83,8 @@ func (w *walker) buckets() error {
 			if err != nil {
 				return err
 			}
+			w.level++
+			defer func() { w.level-- }()
 			return w.leaf(inner, nil, nil, w.record(e.key))
 		}
 		return w.tree(root, 0, nil, nil, w.record(e.key))
@@ -90,6 +106,8 @@ func (w *walker) tree(id uint64, depth int, from, to []byte, each func(page, ele
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
+	w.level++
+	defer func() { w.level-- }()
 	p, err := w.reach(id, depth)
 	if err != nil {
 		return w.lost(err)
@@ -97,7 +115,7 @@ func (w *walker) tree(id uint64, depth int, from, to []byte, each func(page, ele
 	if p.flags != flagBranch {
 		return w.leaf(p, from, to, each)
 	}
-	es, err := p.elements()
+	es, err := w.elements(p)
 	if err == nil {
 		err = checkRange(p, es, from, to)
 	}
@@ -120,7 +138,7 @@ func (w *walker) tree(id uint64, depth int, from, to []byte, each func(page, ele
 }
 
 func (w *walker) leaf(p page, from, to []byte, each func(page, element) error) error {
-	es, err := p.elements()
+	es, err := w.elements(p)
 	if err == nil {
 		err = checkRange(p, es, from, to)
 	}
@@ -145,10 +163,11 @@ func (w *walker) reach(id uint64, depth int) (page, error) {
 	if depth > maxDepth {
 		return page{}, bad(id, "is deeper than any tree of this size")
 	}
-	p, err := w.f.read(id)
+	p, err := w.f.readInto(w.room[w.level].b, id)
 	if err != nil {
 		return page{}, err
 	}
+	w.room[w.level].b = p.b
 	for i := id; i <= id+p.overflow; i++ {
 		if w.seen.has(i) {
 			return page{}, bad(i, "is reached twice")

@@ -3,7 +3,6 @@ package journal_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -242,7 +241,7 @@ func TestExaminationNamesTheEvent(t *testing.T) {
 	file, err := boltfile.Open(bytesAt(raw), int64(len(raw)))
 	require.NoError(t, err)
 	require.ErrorIs(t, file.Walk(t.Context(), func(b, k, v []byte) error {
-		if string(b) == "e" && binary.BigEndian.Uint64(k) == 42 {
+		if string(b) == "e" && bytes.Equal(k, key(42)) {
 			at = bytes.Index(raw, v)
 			return stop
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"slices"
@@ -102,6 +103,7 @@ func (x *examination) endedCleanly() bool { return x.file.Meta().HasFreelist() }
 func (x *examination) examine(ctx context.Context) error {
 	base := x.f.head.base
 	log := logCheck{f: x.f, n: base.last, head: base.head}
+	var at, plain []byte // used again for each record
 	err := x.file.Walk(ctx, func(bucket, key, sealed []byte) error {
 		if len(bucket) != 1 {
 			return fmt.Errorf("%w: keyspace %q", ErrDamaged, bucket)
@@ -111,10 +113,12 @@ func (x *examination) examine(ctx context.Context) error {
 			_, err := openHeader(sealed)
 			return err
 		}
-		plain, err := x.f.box.Open(sealed, place(b, key))
+		at = append(append(at[:0], bucket...), key...)
+		opened, err := x.f.box.OpenTo(plain, sealed, at)
 		if err != nil {
-			return &DamageError{b, key, err}
+			return &DamageError{b, bytes.Clone(key), err}
 		}
+		plain = opened
 		log.count(b, sealed)
 		switch {
 		case b == events:
@@ -136,6 +140,7 @@ func (x *examination) examine(ctx context.Context) error {
 // logCheck follows the chain of events in their order.
 type logCheck struct {
 	f       *File
+	hash    hash.Hash // made for the first event
 	n       uint64
 	head    [chainSize]byte
 	sum     checksum
@@ -157,7 +162,7 @@ func (c *logCheck) setTail(plain []byte) (err error) {
 
 func (c *logCheck) event(key, plain []byte) error {
 	damage := func(what string) error {
-		return &DamageError{events, key, fmt.Errorf("%w: %s", ErrDamaged, what)}
+		return &DamageError{events, bytes.Clone(key), fmt.Errorf("%w: %s", ErrDamaged, what)}
 	}
 	c.n++
 	switch {
@@ -166,7 +171,10 @@ func (c *logCheck) event(key, plain []byte) error {
 	case binary.BigEndian.Uint64(key) != c.n:
 		return damage(fmt.Sprintf("event %d is missing before it", c.n))
 	}
-	c.head = c.f.link.next(c.head, c.n, plain[chainSize:])
+	if c.hash == nil {
+		c.hash = c.f.link.newHash()
+	}
+	c.head = chain(c.hash, c.head, c.n, plain[chainSize:])
 	if !bytes.Equal(c.head[:], plain[:chainSize]) {
 		return damage("the chain does not reach it")
 	}

@@ -236,10 +236,18 @@ func eventKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 type linker struct{ newHash func() hash.Hash }
 
 func (l linker) next(prev [chainSize]byte, n uint64, body []byte) (head [chainSize]byte) {
-	h := l.newHash()
-	h.Write(prev[:])
-	h.Write(eventKey(n))
+	return chain(l.newHash(), prev, n, body)
+}
+
+// chain is next with a hash that is used again.
+func chain(h hash.Hash, prev [chainSize]byte, n uint64, body []byte) (head [chainSize]byte) {
+	var b [chainSize + 8]byte
+	copy(b[:], prev[:])
+	binary.BigEndian.PutUint64(b[chainSize:], n)
+	h.Reset()
+	h.Write(b[:])
 	h.Write(body)
-	copy(head[:], h.Sum(nil))
+	var sum [64]byte
+	copy(head[:], h.Sum(sum[:0]))
 	return head
 }

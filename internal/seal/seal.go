@@ -135,6 +135,12 @@ func (b *Box) Seal(dst, plain, context []byte) ([]byte, error) {
 // Open returns the plain bytes of a record at context, in memory of its own.
 // The error wraps ErrDamaged or ErrKey.
 func (b *Box) Open(sealed, context []byte) ([]byte, error) {
+	return b.OpenTo(nil, sealed, context)
+}
+
+// OpenTo is Open into the memory of dst, from its beginning, where that is
+// enough.
+func (b *Box) OpenTo(dst, sealed, context []byte) ([]byte, error) {
 	if len(sealed) == 0 {
 		return nil, ErrDamaged
 	}
@@ -143,19 +149,19 @@ func (b *Box) Open(sealed, context []byte) ([]byte, error) {
 		if b.keys != nil || len(sealed) < 1+digestSize {
 			return nil, ErrDamaged
 		}
-		plain := append([]byte{}, sealed[1+digestSize:]...)
+		plain := append(dst[:0:cap(dst)], sealed[1+digestSize:]...)
 		d := b.digest(plain, context)
 		if subtle.ConstantTimeCompare(d[:digestSize], sealed[1:1+digestSize]) != 1 {
 			return nil, ErrDamaged
 		}
 		return plain, nil
 	case formAEAD:
-		return b.openAEAD(sealed[1:], context)
+		return b.openAEAD(dst[:0:cap(dst)], sealed[1:], context)
 	}
 	return nil, ErrDamaged
 }
 
-func (b *Box) openAEAD(s, context []byte) ([]byte, error) {
+func (b *Box) openAEAD(dst, s, context []byte) ([]byte, error) {
 	if len(s) == 0 || s[0] == 0 || s[0] > MaxKeyName {
 		return nil, ErrDamaged
 	}
@@ -174,7 +180,7 @@ func (b *Box) openAEAD(s, context []byte) ([]byte, error) {
 		return nil, err
 	}
 	s = s[1+n+nameSum:]
-	plain, err := a.Open(nil, s[:nonceSize], s[nonceSize:], b.bind(context))
+	plain, err := a.Open(dst, s[:nonceSize], s[nonceSize:], b.bind(context))
 	if err != nil {
 		return nil, ErrDamaged
 	}
