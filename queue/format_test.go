@@ -1,0 +1,187 @@
+package queue
+
+import (
+	"bytes"
+	"compress/gzip"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/tallystick/tallystick/internal/record"
+	"github.com/tallystick/tallystick/internal/seal"
+)
+
+var update = flag.Bool("update", false, "make the golden journal of the current format anew")
+
+var goldenKeys = keyring{"k1": []byte(strings.Repeat("k", 32))}
+
+// goldenDay puts entries of all kinds and states into q.
+func goldenDay(t *testing.T, q *Queue) {
+	h := newOneHost(40)
+	b := settledDay(t, q, "settled", 2)
+	require.NoError(t, q.Prune(bg, b))
+	require.NoError(t, q.Compact(bg))
+	_, err := q.Do(bg, h, cardSale("online"))
+	require.NoError(t, err)
+	_, err = q.Do(bg, h.lost(), cardSale("doubt"))
+	require.ErrorIs(t, err, ErrInDoubt)
+	_, err = q.Append(bg, Transaction{Ref: "signature", Lane: cardLane, Op: Report, Data: []byte("a picture")})
+	require.NoError(t, err)
+	cash := cashSale("cash")
+	cash.Operator, cash.Time = "07", time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 8*3600))
+	_, err = q.Append(bg, cash)
+	require.NoError(t, err)
+	e, err := q.Append(bg, offlineSale("cancelled"))
+	require.NoError(t, err)
+	_, err = q.Reverse(bg, e.ID)
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("refused"))
+	require.NoError(t, err)
+	once(t, q, answering(Refused, "30"))
+	_, err = q.Append(bg, offlineSale("pending"))
+	require.NoError(t, err)
+	require.NoError(t, q.Backup(bg, io.Discard))
+}
+
+// listing shows what a journal says of its entries.
+func listing(t *testing.T, q *Queue) string {
+	var out strings.Builder
+	for _, e := range all(t, q, Filter{Pruned: true}) {
+		fmt.Fprintf(&out, "%d %q %s %s %s %s %s %s batch %d/%d attempts %d answer %s/%s/%s pan %s%s of %d pruned %t digest %x\n", e.ID, e.Ref, e.Lane,
+			e.Kind, e.Op, e.Amount, e.STAN, e.State, e.Batch.N, e.HostBatch, e.Attempts, e.Answer.Verdict, e.Answer.Code, e.Answer.RRN,
+			e.MaskedPAN, strings.Repeat("+", len(e.Card.PAN.Reveal())), e.Original, e.Pruned, q.Digest(e))
+	}
+	return out.String()
+}
+
+// Every format ever written opens and verifies, with the same entries in it.
+func TestGoldenJournals(t *testing.T) {
+	if *update {
+		makeGolden(t)
+	}
+	files, err := filepath.Glob("testdata/format*.journal.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		f, err := os.Open(name)
+		require.NoError(t, err)
+		r, err := gzip.NewReader(f)
+		require.NoError(t, err)
+		b, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		path := filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		q, err := Open(path, goldenKeys, nil)
+		require.NoError(t, err)
+		require.NoError(t, q.Verify(bg))
+		want, err := os.ReadFile(strings.TrimSuffix(name, ".journal.gz") + ".txt")
+		require.NoError(t, err)
+		require.Equal(t, string(want), listing(t, q))
+		_, err = q.Append(bg, cashSale("and it is written on"))
+		require.NoError(t, err)
+		require.NoError(t, q.Compact(bg))
+		require.NoError(t, q.Verify(bg))
+		require.NoError(t, q.Close())
+	}
+}
+
+func makeGolden(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	q, err := Open(path, goldenKeys, &fast)
+	require.NoError(t, err)
+	goldenDay(t, q)
+	text := listing(t, q)
+	require.NoError(t, q.Close())
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	require.NoError(t, err)
+	_, err = w.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.NoError(t, os.MkdirAll("testdata", 0o755))
+	require.NoError(t, os.WriteFile("testdata/format1.journal.gz", packed.Bytes(), 0o644))
+	require.NoError(t, os.WriteFile("testdata/format1.txt", []byte(text), 0o644))
+}
+
+// A journal of a newer format, and what is no journal, is refused and left as
+// it is, to the byte.
+func TestOtherFormatsAreLeftAlone(t *testing.T) {
+	newer := filepath.Join(t.TempDir(), "journal")
+	q := openAt(t, newer, fast)
+	_, err := q.Append(bg, cashSale("s"))
+	require.NoError(t, err)
+	require.NoError(t, q.Close())
+	db, err := bolt.Open(newer, 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
+		var w record.Writer
+		w.Uint(2)
+		w.String("who knows what a later version puts here")
+		sealed, err := seal.New(nil, [16]byte{}).Seal(nil, w.B, []byte("header"))
+		require.NoError(t, err)
+		return tx.Bucket([]byte("h")).Put([]byte("header"), sealed)
+	}))
+	require.NoError(t, db.Close())
+	foreign := filepath.Join(t.TempDir(), "journal")
+	db, err = bolt.Open(foreign, 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	text := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("a shopping list\n", 1000)), 0o600))
+	for _, path := range []string{newer, foreign, text} {
+		before, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, err = Open(path, nil, &Options{Unsealed: true})
+		require.ErrorIs(t, err, ErrFormat)
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(before, after))
+		left, err := filepath.Glob(path + "*")
+		require.NoError(t, err)
+		require.Equal(t, []string{path, path + ".lock"}, left)
+	}
+}
+
+// FuzzOpen opens arbitrary bytes as a journal: an error, or a journal that can
+// be read, but never the end of the process.
+func FuzzOpen(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "journal")
+	q := openAt(f, path, fast)
+	_, err := q.Append(bg, cashSale("s"))
+	require.NoError(f, err)
+	require.NoError(f, q.Close())
+	b, err := os.ReadFile(path)
+	require.NoError(f, err)
+	used := bytes.TrimRight(b, "\x00")
+	f.Add(used, uint32(0), byte(0))
+	f.Add(used, uint32(5000), byte(0x80))
+	f.Add(used[:len(used)/2], uint32(0), byte(1))
+	f.Add([]byte("no journal"), uint32(0), byte(0))
+	f.Fuzz(func(t *testing.T, b []byte, at uint32, flip byte) {
+		b = append(bytes.Clone(b), make([]byte, 8192)...)
+		b[int(at)%len(b)] ^= flip
+		path := filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		q, err := Open(path, nil, &Options{Unsealed: true})
+		if err != nil {
+			return
+		}
+		for _, err := range q.All(bg, Filter{}) {
+			_ = err
+		}
+		_ = q.Verify(bg)
+		_, _ = q.Append(bg, cashSale("after"))
+		_ = q.Close()
+	})
+}
