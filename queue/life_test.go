@@ -334,3 +334,49 @@ func TestWatch(t *testing.T) {
 	got := <-states
 	require.Equal(t, Accepted, got[len(got)-1])
 }
+
+// A screen learns what waits, since when, what needs a person and why, and
+// what a wipe would lose.
+func TestStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openNew(t, fast)
+		defer q.Close()
+		s, err := q.Status(bg)
+		require.NoError(t, err)
+		require.True(t, s.SafeToWipe)
+		_, err = q.Append(bg, offlineSale("refused"))
+		require.NoError(t, err)
+		require.NoError(t, q.Drain(bg, cardLane, answering(Refused, "30")))
+		_, err = q.Append(bg, offlineSale("waiting"))
+		require.NoError(t, err)
+		<-time.After(2 * time.Hour)
+		_, err = q.Append(bg, cashSale("cash"))
+		require.NoError(t, err)
+		s, err = q.Status(bg)
+		require.NoError(t, err)
+		require.False(t, s.SafeToWipe)
+		require.Equal(t, 2*time.Hour, s.Oldest)
+		require.EqualValues(t, 2, s.Waiting)
+		require.Equal(t, []ParkedEntry{{1, "refused", Money{1250, CNY}, "the host refused it"}}, s.NeedPerson)
+		var sum int64
+		for _, a := range s.AtStake {
+			sum += a.Sum
+		}
+		require.EqualValues(t, 1250+1250+990, sum)
+
+		require.NoError(t, q.Resolve(bg, 1, Answer{Verdict: Refused}, "Li", "paid in cash"))
+		for _, l := range []Lane{cardLane, cashLane} {
+			require.NoError(t, q.Drain(bg, l, uplink{send: approve}))
+			b, err := q.CloseBatch(bg, l)
+			require.NoError(t, err)
+			s, err = q.Status(bg)
+			require.NoError(t, err)
+			require.False(t, s.SafeToWipe, "the batch is not settled")
+			require.NoError(t, q.SettleBatch(bg, b))
+		}
+		s, err = q.Status(bg)
+		require.NoError(t, err)
+		require.True(t, s.SafeToWipe)
+		require.Empty(t, s.AtStake)
+	})
+}

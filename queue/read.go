@@ -165,9 +165,28 @@ type LaneStatus struct {
 	Tallies   []Tally   // counts and sums of the lane's entries
 }
 
+// ParkedEntry is an entry that needs a person, and why.
+type ParkedEntry struct {
+	ID     ID
+	Ref    string
+	Amount Money
+	Why    string
+}
+
+// maxParked bounds how many parked entries a Status names.
+const maxParked = 100
+
 // Status is what a screen shows of the journal, as of one synced state.
 type Status struct {
 	Lanes []LaneStatus
+	// Oldest is how long the oldest entry that waits has been waiting, by the
+	// wall clock; 0 when nothing waits.
+	Oldest time.Duration
+	// NeedPerson are the parked entries, the first 100 of them.
+	NeedPerson []ParkedEntry
+	// AtStake is what would be lost if the journal were wiped now: what is
+	// pending, in doubt or parked, without the reversals.
+	AtStake []Tally
 	// Waiting counts entries pending or in doubt, Parked those that need a
 	// person, Unsettled those whose batch the host has not settled.
 	Waiting, Parked int64
@@ -195,9 +214,22 @@ func (q *Queue) Status(_ context.Context) (s Status, err error) {
 				return err
 			}
 		}
-		return nil
+		if s.Oldest, err = v.oldest(); err != nil || s.Parked == 0 {
+			return err
+		}
+		return v.addParked(&s)
 	})
 	return s, err
+}
+
+func (v *fileView) addParked(s *Status) error {
+	return v.tx.Scan(inEntries, nil, nil, func(_, b []byte) (bool, error) {
+		e, err := parseEntry(b)
+		if err == nil && e.State == Parked {
+			s.NeedPerson = append(s.NeedPerson, ParkedEntry{e.ID, e.Ref, e.Amount, e.ParkedWhy})
+		}
+		return len(s.NeedPerson) < maxParked, err
+	})
 }
 
 func (v *fileView) addStatus(s *Status, l laneRecord) error {
@@ -208,6 +240,9 @@ func (v *fileView) addStatus(s *Status, l laneRecord) error {
 			s.Waiting += t.Count
 		case Parked:
 			s.Parked += t.Count
+		}
+		if !t.State.Final() && t.Kind != Reversal {
+			s.AtStake = append(s.AtStake, t)
 		}
 	}
 	err := v.tx.Scan(inBatches, be32(nil, l.number), nil, func(_, b []byte) (bool, error) {
