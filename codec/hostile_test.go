@@ -199,13 +199,17 @@ func TestOrderAndMemory(t *testing.T) {
 	s := ISO1987BCD()
 	for n := 380; n < 540; n++ {
 		values := map[int]string{
-			48: strings.Repeat("a", n), 52: "0011223344556677", 53: "1234567890123456", 66: "1", 67: "23", 68: "456", 73: "261122", 74: "1234567890",
+			48: strings.Repeat("a", n/2), 52: "0011223344556677", 53: "1234567890123456", 55: strings.Repeat("5A", n/2), 66: "1", 67: "23", 68: "456", 73: "261122", 74: "1234567890",
 			86: "1234567890123456", 99: "1234", 100: "123", 102: "account", 128: "8899AABBCCDDEEFF",
 		}
 		up, down, bytesToo := NewMessage(s, 0x0200), NewMessage(s, 0x0200), NewMessage(s, 0x0200)
+		upBytes := NewMessage(s, 0x0200)
 		for de := 2; de <= 128; de++ {
 			if v, ok := values[de]; ok {
 				require.NoError(t, up.Set(de, v))
+				raw, ok := up.Bytes(de)
+				require.True(t, ok)
+				require.NoError(t, upBytes.SetBytes(de, raw))
 			}
 			if v, ok := values[130-de]; ok {
 				require.NoError(t, down.Set(130-de, v))
@@ -216,11 +220,56 @@ func TestOrderAndMemory(t *testing.T) {
 		}
 		a, err := up.Pack()
 		require.NoError(t, err)
-		for _, m := range []*Message{down, bytesToo} {
+		for _, m := range []*Message{down, bytesToo, upBytes} {
 			b, err := m.Pack()
 			require.NoError(t, err)
 			require.Equal(t, a, b)
 		}
+	}
+}
+
+// A short number at the end of a message of any size is read, though its memory
+// may end with it.
+func TestLastNumber(t *testing.T) {
+	s := ISO1987BCD()
+	for n := 450; n < 999; n++ {
+		m := NewMessage(s, 0x0200)
+		require.NoError(t, m.Set(48, strings.Repeat("a", n)))
+		require.NoError(t, m.SetBytes(55, make([]byte, n)))
+		require.NoError(t, m.Set(67, "42"))
+		b, err := m.Pack()
+		require.NoError(t, err)
+		back, err := s.Decode(b)
+		require.NoError(t, err)
+		var out [8]byte
+		v, ok := back.AppendText(out[:0], 67)
+		require.True(t, ok)
+		require.Equal(t, "42", string(v))
+		v, ok = back.AppendBytes(out[:0], 67)
+		require.True(t, ok)
+		require.Equal(t, "42", string(v))
+	}
+}
+
+// Nothing of the message before is left in one that is used again.
+func TestReuse(t *testing.T) {
+	var m Message
+	for _, g := range loadGolden(t, "testdata/unionpay.txt") {
+		frame, err := g.framing().Decode(g.raw)
+		require.NoError(t, err)
+		require.NoError(t, UnionPay().DecodeInto(&m, frame.Body))
+		for de := -1; de < 130; de++ {
+			want, is := g.field[de]
+			v, has := m.Text(de)
+			require.Equal(t, is, has, "%s DE %d", g.name, de)
+			require.Equal(t, is, m.Has(de))
+			require.Equal(t, want, v)
+		}
+	}
+	m.Reset(0x0800)
+	require.Equal(t, MTI(0x0800), m.Type())
+	for de := range 129 {
+		require.False(t, m.Has(de))
 	}
 }
 

@@ -146,6 +146,10 @@ func TestPrivate63(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Private63{"CUP", "余额不足            ", "银联拒绝            ", "x"}, p)
 	require.Equal(t, "CUP"+strings.Repeat(" ", 40)+"x", write(t, Private63{Code: "CUP", Acquirer: "x"}))
+	for _, s := range []string{"00中", "CUP" + strings.Repeat("字", 71), "CUP12345678901234567890123456789012345678字", "\x90"} {
+		_, err := ParsePrivate63(s)
+		require.Error(t, err, s)
+	}
 	for _, p := range []Private63{{Code: "01  "}, {Issuer: strings.Repeat("字", 11)}, {Acquirer: strings.Repeat("a", 121)}} {
 		_, err := p.Append(nil)
 		require.ErrorIs(t, err, ErrTooLong)
@@ -175,6 +179,17 @@ func TestWorkingKeyLayouts(t *testing.T) {
 	short, err := ParseWorkingKeys(make([]byte, 32))
 	require.NoError(t, err)
 	require.Len(t, short.MAC.Cipher, 8)
+	b, err := short.Append(nil)
+	require.NoError(t, err)
+	require.Equal(t, make([]byte, 32), b)
+	for _, k := range []WorkingKeys{
+		{PIN: key(8, 1), MAC: key(8, 2), Compact: true}, {PIN: key(16, 1), MAC: key(16, 2), Compact: true},
+		{PIN: key(16, 1), MAC: key(8, 2), Track: key(16, 3), Compact: true}, {MAC: key(8, 2)},
+		{PIN: key(16, 1), MAC: key(8, 2), Track: key(8, 3)},
+	} {
+		_, err := k.Append(nil)
+		require.ErrorIs(t, err, ErrKeyLayout)
+	}
 	for _, n := range []int{0, 23, 41, 56, 84, 104} {
 		_, err := ParseWorkingKeys(make([]byte, n))
 		require.ErrorIs(t, err, ErrKeyLayout, n)
