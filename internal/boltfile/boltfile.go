@@ -18,6 +18,7 @@
 package boltfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -80,7 +81,14 @@ type Meta struct {
 	High     uint64 // all pages in use are below it
 	Slot     int64  // the page that it stands on, 0 or 1
 	freelist uint64
+
+	// Repair, where it is not nil, is what the page has to hold from
+	// RepairAt on: one bit of it was wrong, and its checksum says which.
+	Repair []byte
 }
+
+// RepairAt is the offset in the file of what Repair holds.
+func (m Meta) RepairAt() int64 { return m.Slot*PageSize + pageHeader }
 
 // HasFreelist tells whether the list of free pages was written with the
 // commit.
@@ -142,6 +150,12 @@ func readMetas(r io.ReaderAt, size int64) (metas []Meta, err error) {
 			continue
 		}
 		m, ours, e := readMeta(slot, b[pageHeader:])
+		if e != nil {
+			if fixed := correct(b[pageHeader:]); fixed != nil {
+				m, ours, e = readMeta(slot, fixed)
+				m.Repair = fixed
+			}
+		}
 		claimed = claimed || ours
 		if e == nil {
 			e = checkMeta(slot, m, size)
@@ -173,6 +187,21 @@ func readMeta(slot uint64, b []byte) (m Meta, ours bool, err error) {
 		return m, true, bad(slot, "tells of pages of %d bytes", u32(b[8:]))
 	}
 	return Meta{Root: u64(b[16:]), freelist: u64(b[32:]), High: u64(b[40:]), Txid: u64(b[48:])}, true, nil
+}
+
+// correct returns the meta with the one bit put right that makes its checksum
+// hold, nil where there is none. A flipped bit in the newest meta page would
+// otherwise look like a commit that a crash cut short, and cost that commit.
+func correct(b []byte) []byte {
+	fixed := bytes.Clone(b)
+	for bit := range 8 * metaSize {
+		fixed[bit/8] ^= 1 << (bit % 8)
+		if _, _, err := readMeta(0, fixed); err == nil {
+			return fixed
+		}
+		fixed[bit/8] ^= 1 << (bit % 8)
+	}
+	return nil
 }
 
 func checkMeta(slot uint64, m Meta, size int64) error {

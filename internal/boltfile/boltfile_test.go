@@ -216,12 +216,21 @@ func TestMetaPages(t *testing.T) {
 	require.NoError(t, err)
 	newest := f.Meta()
 	older := bytes.Clone(raw)
-	older[newest.Slot*4096+40] ^= 1
+	older[newest.Slot*4096+40] ^= 3
 	f, err = openBytes(older)
 	require.NoError(t, err)
 	require.Equal(t, newest.Txid-1, f.Meta().Txid, "the older one where the newest is torn")
 	_, err = walk(f)
 	require.NoError(t, err)
+
+	flipped := bytes.Clone(raw)
+	flipped[newest.Slot*4096+40] ^= 1
+	f, err = openBytes(flipped)
+	require.NoError(t, err)
+	m := f.Meta()
+	require.Equal(t, newest.Txid, m.Txid, "one wrong bit is put right")
+	copy(flipped[m.RepairAt():], m.Repair)
+	require.True(t, bytes.Equal(raw, flipped))
 
 	at, err := boltfile.OpenAt(bytes.NewReader(raw), int64(len(raw)), newest.Txid-1)
 	require.NoError(t, err)

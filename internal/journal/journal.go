@@ -114,13 +114,14 @@ func (o Options) onWrite(b []byte, off int64) error {
 
 // File is an open journal. It is safe for concurrent use.
 type File struct {
-	path string // what Open was given
-	real string // the same without symlinks
-	opts Options
-	lock *lock.Lock
-	head header
-	box  *seal.Box
-	link linker
+	path  string      // what Open was given
+	real  string      // the same without symlinks
+	inode os.FileInfo // the file that is open
+	opts  Options
+	lock  *lock.Lock
+	head  header
+	box   *seal.Box
+	link  linker
 
 	ready   chan struct{} // closed when the file may be used, or never will
 	refused error         // why it never will; set before ready is closed
@@ -148,10 +149,11 @@ type File struct {
 type header struct {
 	format  uint64
 	journal [16]byte
-	chain   string   // name of the key under which events are chained
-	epoch   uint64   // 1, and one more with each restored copy
-	copy    [16]byte // drawn with each epoch but the first
-	base    tail     // the last event before those that the file has
+	chain   string          // name of the key under which events are chained
+	epoch   uint64          // 1, and one more with each restored copy
+	copy    [16]byte        // drawn with each epoch but the first
+	base    tail            // the last event before those that the file has
+	check   [checkSize]byte // tells another key from damage
 }
 
 // sealedAs is what the records' seals are bound to: a record of another epoch
@@ -272,6 +274,9 @@ func (f *File) load(ctx context.Context, x *examination) error {
 	if err := x.examine(ctx); err != nil {
 		return err
 	}
+	if err := f.repairMeta(x.file.Meta()); err != nil {
+		return err
+	}
 	db, err := f.openDB(f.real)
 	if err != nil {
 		return err
@@ -290,7 +295,7 @@ func (f *File) load(ctx context.Context, x *examination) error {
 		return err
 	}
 	f.db, f.filled = db, x.filled()
-	return nil
+	return f.remember()
 }
 
 // Ready waits until the journal may be used. It returns nil then, and
@@ -362,6 +367,9 @@ func (f *File) closeCleanly() error {
 	defer f.mu.Unlock()
 	if f.db == nil {
 		return f.broken
+	}
+	if err := f.inPlace(); err != nil {
+		return errors.Join(fmt.Errorf("%w: %w", ErrNotSynced, err), f.shut())
 	}
 	f.db.NoFreelistSync = false
 	err := guard(func() error { return f.db.Update(func(*bolt.Tx) error { return nil }) })

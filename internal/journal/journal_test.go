@@ -106,8 +106,8 @@ func TestRefusedFilesAreNotTouched(t *testing.T) {
 	require.NoError(t, err)
 
 	both := bytes.Clone(raw)
-	both[16+8] ^= 1
-	both[4096+16+8] ^= 1
+	both[16+8] ^= 3
+	both[4096+16+8] ^= 3
 	for _, c := range []struct {
 		name string
 		raw  []byte

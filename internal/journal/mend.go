@@ -39,6 +39,9 @@ func (f *File) mend() error {
 }
 
 func (f *File) reopen() error {
+	if err := f.inPlace(); err != nil {
+		return err
+	}
 	if err := f.rewriteMeta(); err != nil {
 		return err
 	}
@@ -101,4 +104,24 @@ func (f *File) rewriteMetaIn(w *os.File) error {
 		return err
 	}
 	return f.syncRaw(w)
+}
+
+// repairMeta puts the one wrong bit of a meta page right, before bbolt would
+// take the page for one that a crash cut short.
+func (f *File) repairMeta(m boltfile.Meta) error {
+	if m.Repair == nil {
+		return nil
+	}
+	w, err := os.OpenFile(f.real, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = f.opts.onWrite(m.Repair, m.RepairAt())
+	if err == nil {
+		_, err = w.WriteAt(m.Repair, m.RepairAt())
+	}
+	if err == nil {
+		err = f.syncRaw(w)
+	}
+	return errors.Join(err, w.Close())
 }
