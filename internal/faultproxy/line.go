@@ -88,7 +88,7 @@ func (l *line) unit(to Direction, u []byte) bool {
 	case Delay:
 		return l.wait(f.For) && l.write(to, u)
 	case Duplicate:
-		return l.write(to, u) && l.write(to, u)
+		return l.write(to, append(u[:len(u):len(u)], u...))
 	case Corrupt:
 		bad := append([]byte(nil), u...)
 		if at < len(bad) {

@@ -39,9 +39,9 @@ const (
 )
 
 var reasonNames = [...]string{"", "there is no network or no route to the host", "the host's name is not known",
-	"nothing listens at the host's address", "TLS failed", "the host is silent", "the connection broke",
-	"the host refuses for now", "the host refuses", "the host does not know this terminal or merchant",
-	"the working keys are wrong"}
+	"nothing listens at the host's address", "TLS failed, check certificates and clock", "the host is silent", "the connection broke",
+	"the host refuses for now", "the host refuses", "the host does not know this terminal or merchant, have the acquirer register it",
+	"the working keys are wrong, the master key may not be the host's"}
 
 func (r Reason) String() string {
 	if r > 0 && int(r) < len(reasonNames) {
