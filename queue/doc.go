@@ -71,8 +71,13 @@
 //   - (I7) After a failed commit nothing is accepted until the file was closed,
 //     opened again and read, and has taken a commit: what failed is in doubt, for
 //     a commit that reported an error can still be on the disk.
-//   - (I8) Nothing is dropped: not after n attempts, not by age.
+//   - (I8) Nothing is dropped: not after n attempts, not by age. Prune needs a
+//     settled batch, and refs outlive it.
 //   - (I9) In doubt is never shown as approved or declined.
+//   - (I10) A restored journal is of another epoch: what was not final in it is
+//     in doubt or parked, and a lane whose host numbers its batches sends nothing
+//     new until the host shows a number that the copy has not seen, or a person
+//     gives a STAN floor.
 //
 // # Lanes and order
 //
@@ -123,10 +128,48 @@
 // chained by a hash (an HMAC where there are keys); the keyspaces beside it
 // follow from the log by one pure function, and Verify proves that they do.
 //
+// Records are bound to the epoch, too. The file has a format number: a newer one
+// is refused and left as it is.
+//
+// # Keeping, moving, forgetting
+//
+// A card's tracks are forgotten at the final answer, the rest of it when its
+// batch has settled, and all but a stub of a settled batch's entries by Prune. A
+// stub answers for its ref, keeps its number, its amount, its outcome and the
+// digest of its canonical bytes. The bytes leave the file with the next Compact,
+// which copies the journal into a fresh file while sales go on, seals every
+// record anew under Keys.Current, and exchanges the files by a rename. To rotate
+// a key: let Current name the new one, Compact, destroy the old one. Where
+// entries were pruned Compact condenses the log as well: it then begins behind
+// an anchor, the number and chain value of the last event dropped, with what
+// every lane, batch and entry had become.
+//
+// Three ways lead to another device:
+//
+//	                 Backup, Restore          package rescue           copying the file
+//	holds            the whole journal        what is not settled      the whole journal
+//	read with        the journal's keys       the owner's private key  the journal's keys
+//	becomes          the same journal, of     part of the other's      the same journal, of
+//	                 the next epoch           journal                  the same epoch
+//	first device     may go on                may go on                must not go on
+//
+// After the first two both devices may forward all they have: each entry has
+// one effect at the host, for it goes out under one identity. An entry that the
+// other device delivered first is answered as a duplicate: accepted where a
+// repeat could be expected, otherwise parked.
+//
 // # What it does not promise
 //
 // That a host books each entry once is the host's work as much as ours: it has
 // to recognise a repeated advice by its terminal, batch number and STAN, to keep
 // a reversal that comes before its original, and to answer a reversal of
 // something unknown.
+//
+// Two devices that sell under one terminal id are kept apart by their host, if
+// by anyone: where it gives each sign-in a batch number of its own. A journal
+// cannot tell that its file was copied behind its back. It notices another
+// seller when its host answers Duplicate to a first transmission, and Import
+// names lanes that both devices used (Imported.Shared); a restored copy draws
+// its STANs far from those of the first device, which makes a meeting unlikely,
+// not impossible.
 package queue

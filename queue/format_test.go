@@ -153,24 +153,34 @@ func TestOtherFormatsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens arbitrary bytes as a journal: an error, or a journal that can
-// be read, but never the end of the process.
+// FuzzOpen opens damaged journals, and arbitrary bytes, as a journal: an error,
+// or a journal that can be read, but never the end of the process. The first
+// byte of an input says whether the rest is the file, or what is changed in one.
 func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "journal")
 	q := openAt(f, path, fast)
 	_, err := q.Append(bg, cashSale("s"))
 	require.NoError(f, err)
 	require.NoError(f, q.Close())
-	b, err := os.ReadFile(path)
+	whole, err := os.ReadFile(path)
 	require.NoError(f, err)
-	used := bytes.TrimRight(b, "\x00")
-	f.Add(used, uint32(0), byte(0))
-	f.Add(used, uint32(5000), byte(0x80))
-	f.Add(used[:len(used)/2], uint32(0), byte(1))
-	f.Add([]byte("no journal"), uint32(0), byte(0))
-	f.Fuzz(func(t *testing.T, b []byte, at uint32, flip byte) {
-		b = append(bytes.Clone(b), make([]byte, 8192)...)
-		b[int(at)%len(b)] ^= flip
+	whole = append(bytes.TrimRight(whole, "\x00"), make([]byte, 8192)...)
+	f.Add([]byte("0no journal"))
+	f.Add([]byte("1"))
+	f.Add([]byte{'1', 0, 0x10, 0x20, 0x80})
+	f.Add([]byte{'1', 0, 0x20, 0x08, 0xff, 0, 0x30, 0x0a, 1, 0, 0x40, 0x18, 0xff})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) == 0 {
+			return
+		}
+		b := in[1:]
+		if in[0] == '1' {
+			b = bytes.Clone(whole)
+			for edits := in[1:]; len(edits) >= 4; edits = edits[4:] {
+				at := int(edits[0])<<16 | int(edits[1])<<8 | int(edits[2])
+				b[at%len(b)] = edits[3]
+			}
+		}
 		path := filepath.Join(t.TempDir(), "journal")
 		require.NoError(t, os.WriteFile(path, b, 0o600))
 		q, err := Open(path, nil, &Options{Unsealed: true})
