@@ -3,8 +3,10 @@ package boltfile_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -247,21 +249,69 @@ func TestMetaPages(t *testing.T) {
 	require.ErrorIs(t, err, boltfile.ErrNotBolt)
 }
 
+// metaPage is a meta page that holds.
+func metaPage(root, freelist, high, txid uint64) []byte {
+	b := make([]byte, 4096)
+	le := binary.LittleEndian
+	le.PutUint64(b, txid%2)
+	b[8] = 4
+	m := b[16:]
+	le.PutUint32(m, 0xED0CDAED)
+	le.PutUint32(m[4:], 2)
+	le.PutUint32(m[8:], 4096)
+	le.PutUint64(m[16:], root)
+	le.PutUint64(m[32:], freelist)
+	le.PutUint64(m[40:], high)
+	le.PutUint64(m[48:], txid)
+	h := fnv.New64a()
+	_, _ = h.Write(m[:56])
+	le.PutUint64(m[56:], h.Sum64())
+	return b
+}
+
+// FuzzOpen reads arbitrary pages behind meta pages that hold, and arbitrary
+// bytes as a whole.
 func FuzzOpen(f *testing.F) {
-	raw, _ := sample(f, true)
-	f.Add(raw[:12*4096])
-	f.Add(raw)
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		file, err := openBytes(raw)
-		if err != nil {
-			return
+	path := filepath.Join(f.TempDir(), "b")
+	db, err := bolt.Open(path, 0o600, &bolt.Options{PageSize: boltfile.PageSize})
+	require.NoError(f, err)
+	require.NoError(f, db.Update(func(tx *bolt.Tx) error {
+		for _, name := range []string{"deep", "e"} {
+			b, err := tx.CreateBucket([]byte(name))
+			if err != nil {
+				return err
+			}
+			for i := range 40 {
+				if err := b.Put(fmt.Appendf(nil, "%06d", i), make([]byte, 100)); err != nil {
+					return err
+				}
+			}
 		}
-		_, _ = walk(file)
-		reached, err := file.WalkRest(t.Context(), func(_, _, _ []byte) error { return nil }, func(error) {})
-		require.NoError(t, err)
-		require.NoError(t, file.Orphans(t.Context(), reached, func(_, _ []byte) error { return nil }))
-		_, err = file.Get([]byte("deep"), []byte("000001"))
-		require.True(t, err == nil || errors.Is(err, boltfile.ErrDamaged))
+		return nil
+	}))
+	require.NoError(f, db.Close())
+	raw, err := os.ReadFile(path)
+	require.NoError(f, err)
+	file, err := openBytes(raw)
+	require.NoError(f, err)
+	f.Add(raw[8192:file.Meta().High*4096], file.Meta().Root)
+	f.Add([]byte{}, uint64(0))
+	f.Fuzz(func(t *testing.T, pages []byte, root uint64) {
+		high := uint64(2 + len(pages)/4096)
+		whole := append(append(metaPage(root, 2, high, 8), metaPage(root, ^uint64(0), high, 9)...), pages...)
+		for _, raw := range [][]byte{pages, whole} {
+			file, err := openBytes(raw)
+			if err != nil {
+				continue
+			}
+			if _, err = walk(file); err == nil {
+				mappable(t, raw)
+			}
+			reached, err := file.WalkRest(t.Context(), func(_, _, _ []byte) error { return nil }, func(error) {})
+			require.NoError(t, err)
+			require.NoError(t, file.Orphans(t.Context(), reached, func(_, _ []byte) error { return nil }))
+			_, err = file.Get([]byte("deep"), []byte("000001"))
+			require.True(t, err == nil || errors.Is(err, boltfile.ErrDamaged))
+		}
 	})
 }
