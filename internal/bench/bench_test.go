@@ -241,6 +241,26 @@ func TestWhatWasNotMeasuredIsMissed(t *testing.T) {
 	require.Contains(t, m.markdown(), "no room")
 }
 
+func TestNotesOutliveTheNextRun(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "RESULTS.md")
+	m := measured{rounds: results{}, fs: "first disk"}
+	require.NoError(t, m.write(dir))
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(notes + "\nBecause.\n")
+	require.NoError(t, errors.Join(err, f.Close()))
+	for range 2 {
+		m.fs = "second disk"
+		require.NoError(t, m.write(dir))
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(b), "second disk")
+		require.NotContains(t, string(b), "first disk")
+		require.Equal(t, 1, strings.Count(string(b), "Because."))
+	}
+}
+
 func TestReportSaysWhenItsFiguresMeanNothing(t *testing.T) {
 	m := measured{rounds: results{}}
 	require.NotContains(t, m.markdown(), "mean nothing")

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -93,8 +94,25 @@ func run(c config, log func(string, ...any)) (err error) {
 	return errors.Join(err, m.write(c.out))
 }
 
-// write leaves the report and its chart in a folder.
+// write leaves the report and its chart in a folder. What people have noted in
+// the report that it replaces is kept.
 func (m measured) write(dir string) error {
-	err := os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(m.markdown()), 0o644)
+	path := filepath.Join(dir, "RESULTS.md")
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err = os.WriteFile(path, []byte(m.markdown()+noted(string(old))), 0o644)
 	return errors.Join(err, os.WriteFile(filepath.Join(dir, "chart.svg"), []byte(svg(m.panels())), 0o644))
+}
+
+// notes is the heading from which on a report is written by people.
+const notes = "\n## Why, and what would help next\n"
+
+// noted returns what people have written at the end of a report.
+func noted(report string) string {
+	if i := strings.Index(report, notes); i >= 0 {
+		return report[i:]
+	}
+	return ""
 }
