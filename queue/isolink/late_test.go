@@ -126,18 +126,18 @@ func TestADeadPeerIsNoticed(t *testing.T) {
 			return time.Since(start)
 		}
 		prepare()
-		time.Sleep(59 * time.Second) // of the bubble's clock
+		<-time.After(59 * time.Second) // of the bubble's clock
 		prepare()
 		require.Equal(t, []int{0, 1}, []int{echoes, *dials})
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		prepare()
 		prepare()
 		require.Equal(t, []int{1, 1}, []int{echoes, *dials})
 		answers = false
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		require.Equal(t, 2*time.Second, prepare())
 		require.Equal(t, []int{2, 2}, []int{echoes, *dials})
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := l.Prepare(short)

@@ -286,3 +286,44 @@ func TestNewRefuses(t *testing.T) {
 	_, err = isolink.New(lane, dial, numbers, tmk, &isolink.Options{Framing: codec.Framing{Length: codec.LengthNone}})
 	require.Error(t, err)
 }
+
+// halfWriter lets n bytes of each message after the sign-in out and then fails.
+type halfWriter struct {
+	net.Conn
+	writes, n int
+}
+
+func (w *halfWriter) Write(b []byte) (int, error) {
+	if w.writes++; w.writes == 1 {
+		return w.Conn.Write(b)
+	}
+	n, _ := w.Conn.Write(b[:w.n])
+	w.Conn.Close()
+	return n, errors.New("broken pipe")
+}
+
+// Only a write of which provably nothing left is not in doubt.
+func TestAWriteThatFails(t *testing.T) {
+	for _, n := range []int{0, 1, 40} { // 0: what lies below an unknown connection may have sent something
+		h := newScripted(t, nil)
+		l, err := isolink.New(lane, func(ctx context.Context) (net.Conn, error) {
+			c, err := isolink.TCP(h.ln.Addr().String())(ctx)
+			return &halfWriter{Conn: c, n: n}, err
+		}, new(series), h.tmk, nil)
+		require.NoError(t, err)
+		_, err = h.send(l, cardEntry())
+		inDoubt(t, err)
+		require.NoError(t, l.Close())
+	}
+	h := newScripted(t, nil)
+	l := h.link(nil)
+	_, err := l.Prepare(t.Context())
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = l.Send(ended, cardEntry())
+	require.ErrorIs(t, err, queue.ErrNotSent)
+	_, err = h.send(l, cardEntry())
+	require.NoError(t, err)
+	require.Equal(t, 2, h.total(), "the first was never sent")
+}
