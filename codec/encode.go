@@ -26,10 +26,11 @@ func (s *Spec) own(m *Message) (*data, error) {
 	if m == nil || m.data() == nil || m.data().spec != s {
 		return nil, &FieldError{Offset: -1, Err: ErrDialect}
 	}
-	if !m.data().mti.Valid() {
+	d := m.data()
+	if !d.mti.Valid() {
 		return nil, &FieldError{Offset: -1, Err: ErrMTI}
 	}
-	return m.data(), nil
+	return d, nil
 }
 
 // appendFields appends the wire form of the present fields below limit or equal

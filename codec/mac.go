@@ -75,14 +75,15 @@ func VerifyMAC(raw []byte, m *Message, mac MAC) error {
 	if m == nil || m.data() == nil {
 		return &FieldError{Offset: -1, Err: ErrNoMAC}
 	}
-	de := macField(m.data().bits, m.data().wide)
-	if !m.Has(de) {
+	d := m.data()
+	de := macField(d.bits, d.wide)
+	if !d.has(de) {
 		return &FieldError{DE: de, Offset: -1, Err: ErrNoMAC}
 	}
-	if err := m.data().spec.macDef(de); err != nil {
+	if err := d.spec.macDef(de); err != nil {
 		return err
 	}
-	w := m.data().wireOf(de)
+	w := d.wireOf(de)
 	at := len(raw) - len(w)
 	if at < 0 || !bytes.Equal(raw[at:], w) {
 		return &FieldError{DE: de, Offset: -1, Err: ErrBadMAC, Detail: "the message does not end in its MAC"}

@@ -60,9 +60,9 @@ func NewMessage(s *Spec, t MTI) *Message {
 // Reset removes all fields and makes m a message of type t, keeping its dialect
 // and its memory.
 func (m *Message) Reset(t MTI) {
-	if m.data() != nil {
-		m.data().reset()
-		m.data().mti = t
+	if d := m.data(); d != nil {
+		d.reset()
+		d.mti = t
 	}
 }
 
@@ -76,24 +76,24 @@ func (d *data) reset() {
 
 // Spec is the dialect of m.
 func (m *Message) Spec() *Spec {
-	if m.data() == nil {
-		return nil
+	if d := m.data(); d != nil {
+		return d.spec
 	}
-	return m.data().spec
+	return nil
 }
 
 // Type is the message type.
 func (m *Message) Type() MTI {
-	if m.data() == nil {
-		return 0
+	if d := m.data(); d != nil {
+		return d.mti
 	}
-	return m.data().mti
+	return 0
 }
 
 // SetType changes the message type and nothing else.
 func (m *Message) SetType(t MTI) {
-	if m.data() != nil {
-		m.data().mti = t
+	if d := m.data(); d != nil {
+		d.mti = t
 	}
 }
 
@@ -106,8 +106,8 @@ func (m *Message) Has(de int) bool { return m.data().has(de) }
 
 // Unset removes a field; removing what is absent is fine.
 func (m *Message) Unset(de int) {
-	if m.data().has(de) {
-		m.data().drop(de)
+	if d := m.data(); d.has(de) {
+		d.drop(de)
 	}
 }
 
@@ -131,10 +131,11 @@ func (d *data) wireOf(de int) []byte {
 //
 //	for de := range m.Fields { … }
 func (m Message) Fields(yield func(de int) bool) {
-	if m.data() == nil {
+	d := m.data()
+	if d == nil {
 		return
 	}
-	for half, word := range m.data().bits {
+	for half, word := range d.bits {
 		for word != 0 {
 			if !yield(half<<6 + bits.TrailingZeros64(word) + 1) {
 				return
@@ -201,15 +202,16 @@ func (m *Message) SetValue(de int, v Value) error {
 }
 
 func (m *Message) fieldFor(de int) (*field, error) {
-	if m.data() == nil {
+	d := m.data()
+	if d == nil {
 		return nil, &FieldError{DE: de, Offset: -1, Err: ErrDialect, Detail: "message was not made by NewMessage"}
 	}
-	f := m.data().spec.field(de)
+	f := d.spec.field(de)
 	if f == nil {
 		return nil, &FieldError{DE: de, Offset: -1, Err: ErrUndefined}
 	}
-	if m.data().loose && len(m.data().buf) >= compactAt {
-		m.data().compact()
+	if d.loose && len(d.buf) >= compactAt {
+		d.compact()
 	}
 	return f, nil
 }

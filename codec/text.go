@@ -15,11 +15,11 @@ func (m *Message) Text(de int) (string, bool) {
 
 // AppendText appends a field's content, as Text gives it, to dst.
 func (m *Message) AppendText(dst []byte, de int) ([]byte, bool) {
-	if !m.data().has(de) {
+	d := m.data()
+	if !d.has(de) {
 		return dst, false
 	}
-	f := &m.data().spec.fields[de]
-	return f.appendText(dst, m.data().wireOf(de)), true
+	return d.spec.fields[de].appendText(dst, d.wireOf(de)), true
 }
 
 // Bytes gives a copy of the bytes of a binary field, and of any other field its
