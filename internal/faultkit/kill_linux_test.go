@@ -20,7 +20,9 @@ import (
 // device is the child: it sells, forwards and says what it was told, until it
 // is killed. Its lines are "ref state".
 func device(path string) {
-	q, err := queue.Open(path, ring{}, options())
+	o := options()
+	o.MaxSize = 64 << 20 // a full journal would acknowledge nothing more
+	q, err := queue.Open(path, ring{}, o)
 	if err != nil {
 		fmt.Println("failed", err)
 		os.Exit(1)
@@ -87,7 +89,9 @@ func TestKill(t *testing.T) {
 			look = filepath.Join(t.TempDir(), "copy")
 			require.NoError(t, os.WriteFile(look, b, 0o600))
 		}
-		q, err := queue.Open(look, ring{}, options())
+		o := options()
+		o.MaxSize = 64 << 20
+		q, err := queue.Open(look, ring{}, o)
 		require.NoError(t, err, "kill %d of seed %d", n, seed)
 		require.NoError(t, q.Verify(bg), "kill %d of seed %d", n, seed)
 		for ref, state := range told {

@@ -236,6 +236,9 @@ func (f *File) finish(btx *bolt.Tx, g *group) error {
 	c := &commit{done: make(chan struct{})}
 	defer close(c.done)
 	f.current.Store(c)
+	if err := f.inPlace(); err != nil {
+		return err
+	}
 	id := int64(btx.ID())
 	err := btx.Commit()
 	switch {

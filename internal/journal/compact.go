@@ -432,10 +432,10 @@ func (c *copier) exchange() error {
 		err = os.Rename(c.to.real, f.real)
 	}
 	if err == nil {
-		f.head.chain, f.head.base = c.to.head.chain, c.to.head.base
+		f.head.chain, f.head.base, f.head.check = c.to.head.chain, c.to.head.base, c.to.head.check
 		f.box, f.link, f.filled = c.to.box, c.to.link, c.to.filled
 		c.to = nil
-		err = syncDir(filepath.Dir(f.real))
+		err = errors.Join(f.remember(), syncDir(filepath.Dir(f.real)))
 	}
 	if err == nil {
 		err = f.step("renamed")

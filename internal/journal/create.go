@@ -41,6 +41,7 @@ func (f *File) createAt(path string, h header) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	h.check = [checkSize]byte{} // of the keys that this file is made with
 	if err := f.setHeader(h); err != nil {
 		return err
 	}
@@ -110,6 +111,7 @@ func sealHeader(h header) ([]byte, error) {
 	w.String(h.chain)
 	w.Uint(h.epoch)
 	w.Bytes(h.copy[:])
+	w.Bytes(h.check[:])
 	w.Uint(h.base.last)
 	w.Bytes(h.base.head[:])
 	return headerBox().Seal(nil, w.B, []byte("header"))
@@ -129,14 +131,15 @@ func openHeader(sealed []byte) (h header, err error) {
 	id := r.Bytes()
 	h.chain = r.String()
 	h.epoch = r.Uint()
-	copied := r.Bytes()
+	copied, check := r.Bytes(), r.Bytes()
 	h.base.last = r.Uint()
 	head := r.Bytes()
-	if r.Done() != nil || len(id) != len(h.journal) || h.epoch == 0 || len(copied) != len(h.copy) || len(head) != chainSize {
+	if r.Done() != nil || len(id) != len(h.journal) || h.epoch == 0 || len(copied) != len(h.copy) || len(check) != checkSize || len(head) != chainSize {
 		return h, fmt.Errorf("header: %w", ErrDamaged)
 	}
 	copy(h.journal[:], id)
 	copy(h.copy[:], copied)
+	copy(h.check[:], check)
 	copy(h.base.head[:], head)
 	return h, nil
 }
@@ -149,8 +152,21 @@ func (f *File) setHeader(h header) error {
 		return err
 	}
 	f.link = linker{newHash}
+	sum := newHash()
+	sum.Write([]byte("key check"))
+	var check [checkSize]byte
+	copy(check[:], sum.Sum(nil))
+	if h.check == [checkSize]byte{} {
+		f.head.check = check
+	} else if check != h.check {
+		return fmt.Errorf("%w: the key named %q is not the one that this journal was sealed with", seal.ErrKey, h.chain)
+	}
 	return nil
 }
+
+// checkSize is the size of the header's key check value, which tells another
+// key from damage.
+const checkSize = 8
 
 // syncDir makes a rename in dir durable, where the system has a way to ask.
 func syncDir(dir string) error {
