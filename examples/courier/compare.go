@@ -4,17 +4,9 @@ import (
 	"cmp"
 
 	"github.com/tallystick/tallystick/examples/acquirer/host"
-	"github.com/tallystick/tallystick/examples/courier/handset"
 	"github.com/tallystick/tallystick/examples/courier/screen"
 	"github.com/tallystick/tallystick/queue"
 )
-
-// told is a row of the parent's own list: what the handset has acknowledged of
-// one ref.
-type told struct {
-	handset.Answer               // the first acknowledgement: it is what the courier acted on
-	Now            handset.State // the newest
-}
 
 // outcome is what comparing the three lists comes to.
 type outcome struct {
@@ -33,27 +25,34 @@ type finding struct {
 	told, journalled, host screen.Figure
 }
 
-// compare holds three lists against each other, row by row: what the handset
-// acknowledged, the journal, and the host's ledger. List and journal meet by
-// ref, journal and ledger by terminal, host batch number and STAN.
+// compare holds three lists against each other, row by row: what was asked of
+// the handset and acknowledged by it, the journal, and the host's ledger. List
+// and journal meet by ref, journal and ledger by terminal, host batch number and
+// STAN. handed are the waybills of the parcels that were handed over: each must
+// be paid for by exactly one sale of the list.
 //
 // A sale stands at the host if it is booked there and not reversed; a voided or
 // refunded one stands, for the void or refund is a booking of its own. Each row
 // counts at most once, in the first of these that applies to it:
 //
 //   - lost: a sale acknowledged as taken (accepted, or stored to be delivered)
-//     that does not stand at the host, or is not in the journal;
+//     that does not stand at the host, or is not in the journal; a parcel
+//     handed over without one;
 //   - doubled: a booking that stands although no acknowledgement asks for it,
 //     since the handset said declined, in doubt, reversed or not sent, or said
-//     nothing, or since the same transaction stands there already;
-//   - different: anything else that disagrees: amount, currency, kind or state;
-//     a void, refund or reversal without its trace at the host; an entry that is
-//     not final; a booking, tombstone or conflict of the host that nothing in
-//     the journal explains; a batch that the host has not closed in agreement.
+//     nothing, or since the same transaction stands there already; a parcel
+//     that more than one taken sale is for;
+//   - different: anything else that disagrees, between what was asked, answered,
+//     journalled and booked: amount, currency, kind, tender, terminal, merchant,
+//     card, reference number, numbers or state; a void, refund or reversal
+//     without its trace at the host; a reversal of something else than its
+//     original; an entry that is not final; a booking, tombstone or conflict of
+//     the host that nothing in the journal explains; a batch that the host has
+//     not closed in agreement.
 //
 // taken counts the sales acknowledged as taken, atHost the sales that stand in
 // the ledger, whoever asked for them.
-func compare(list []told, journal []queue.Entry, ledger host.Ledger) outcome {
+func compare(handed []string, list []told, journal []queue.Entry, ledger host.Ledger) outcome {
 	c := newComparison(journal, ledger)
 	for _, row := range list {
 		c.acknowledged(row)
@@ -63,7 +62,9 @@ func compare(list []told, journal []queue.Entry, ledger host.Ledger) outcome {
 			c.unacknowledged(e)
 		}
 	}
+	c.orphans(journal)
 	c.unexplained(ledger)
+	c.parcels(handed, list)
 	c.out.rows = c.table.rows()
 	return c.out
 }
@@ -91,6 +92,7 @@ type comparison struct {
 	refunded map[queue.ID]int64
 	bookings map[identity]host.Booking // not yet explained
 	tombs    map[identity]host.Tombstone
+	undoing  map[queue.ID][]queue.Entry // the reversals of an entry
 }
 
 func newComparison(journal []queue.Entry, ledger host.Ledger) *comparison {
@@ -98,10 +100,12 @@ func newComparison(journal []queue.Entry, ledger host.Ledger) *comparison {
 		byRef: map[string]queue.Entry{}, byID: map[queue.ID]queue.Entry{}, seen: map[queue.ID]bool{},
 		voided: map[queue.ID]bool{}, refunded: map[queue.ID]int64{},
 		bookings: map[identity]host.Booking{}, tombs: map[identity]host.Tombstone{},
+		undoing: map[queue.ID][]queue.Entry{},
 	}
 	for _, e := range journal {
 		c.byID[e.ID] = e
 		if e.Kind == queue.Reversal {
+			c.undoing[e.Original] = append(c.undoing[e.Original], e)
 			continue
 		}
 		c.byRef[e.Ref] = e
@@ -211,69 +215,35 @@ func (c *comparison) unacknowledged(e queue.Entry) {
 	c.add(screen.Different, c.undone(f), f)
 }
 
-// kept says what is wrong with a transaction that was acknowledged as taken and
-// should stand everywhere, all alike.
-func (c *comparison) kept(f found) reason {
-	e, b := f.entry, f.booking
-	switch {
-	case !f.inJournal:
-		return notJournalled
-	case e.Op.String() != f.row.Op || e.Amount.Minor != f.row.Fen || e.Tender.String() != f.row.Tender:
-		return otherContent
-	case e.State != queue.Accepted:
-		return otherState
-	case !f.standsAtTheHost:
-		return missingAtHost
-	case b.Kind != kindOf(e):
-		return otherKind
-	case b.Amount != e.Amount.Minor:
-		return otherAmount
-	case b.Currency != e.Amount.Currency.Numeric():
-		return otherCurrency
-	case (b.State == host.Voided) != c.voided[e.ID]:
-		return otherVoid
-	case b.Refunded != c.refunded[e.ID]:
-		return otherRefund
-	case e.Original != 0 && identityAt(b.Original) != identityOf(c.byID[e.Original]):
-		return otherOriginal
+// orphans counts the reversals whose original is not in the journal.
+func (c *comparison) orphans(journal []queue.Entry) {
+	for _, e := range journal {
+		if _, known := c.byID[e.Original]; e.Kind == queue.Reversal && !known {
+			c.add(screen.Different, otherReversal, found{entry: e, inJournal: true})
+		}
 	}
-	return agrees
 }
 
-// undone says what is wrong with a transaction that should stand nowhere, and
-// does not stand at the host.
-func (c *comparison) undone(f found) reason {
-	trace := f.booked || f.tombed
-	switch {
-	case !f.inJournal && f.row != nil && f.row.State == handset.InDoubt:
-		return notJournalled
-	case !f.inJournal:
-		return agrees
-	case !f.entry.State.Final():
-		return otherState
-	case f.entry.State == queue.Accepted:
-		return missingAtHost
-	case f.entry.State == queue.Reversed && !trace:
-		return noReversal
-	case f.entry.State != queue.Reversed && trace:
-		return otherState
-	case f.booked && f.booking.Amount != f.entry.Amount.Minor || f.tombed && f.tomb.Amount != f.entry.Amount.Minor:
-		return otherAmount
+// parcels counts the parcels that were handed over for nothing, and those that
+// were paid for more than once.
+func (c *comparison) parcels(handed []string, list []told) {
+	paid := map[string]int{}
+	for _, row := range list {
+		if row.Parcel != "" && row.State.Taken() {
+			paid[row.Parcel]++
+		}
 	}
-	return agrees
-}
-
-// kindOf is how the host books an entry.
-func kindOf(e queue.Entry) host.Kind {
-	switch {
-	case e.Op == queue.Void:
-		return host.Void
-	case e.Op == queue.Refund:
-		return host.Refund
-	case e.Kind == queue.Advice:
-		return host.OfflineSale
+	for _, parcel := range handed {
+		if paid[parcel] == 0 {
+			c.add(screen.Lost, notPaid, found{row: &told{asked: asked{Ref: parcel}}})
+		}
 	}
-	return host.Sale
+	for _, row := range list {
+		if paid[row.Parcel] > 1 {
+			c.add(screen.Doubled, paidTwice, found{row: &told{asked: asked{Ref: row.Parcel}}})
+			delete(paid, row.Parcel)
+		}
+	}
 }
 
 // unexplained counts what the host has and nothing in the journal explains.

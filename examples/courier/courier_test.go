@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,23 +31,70 @@ import (
 // processes that it starts.
 const asCourier = "TALLYSTICK_TEST_AS_COURIER"
 
+// The ways to be it.
+const (
+	asItIs       = "1"
+	overcharging = "a handset that takes 1.00 too much of every sale"
+	lying        = "the same, and it says that it took what was asked"
+)
+
 func TestMain(m *testing.M) {
-	if os.Getenv(asCourier) != "" {
+	switch as := os.Getenv(asCourier); as {
+	case "":
+		os.Exit(m.Run())
+	case asItIs:
 		main()
+	default:
+		in, out := changed(os.Stdin, saleCommand, 100), io.Writer(os.Stdout)
+		if as == lying && len(os.Args) > 1 && os.Args[1] == "handset" {
+			r, w := io.Pipe()
+			go func() { _, _ = io.Copy(os.Stdout, changed(r, saleAnswer, -100)) }()
+			out = w
+		}
+		os.Exit(program(context.Background(), os.Args[1:], in, out, os.Stderr))
 	}
-	os.Exit(m.Run())
 }
 
-func courier(args ...string) *exec.Cmd {
+// What a sale's command and its answer look like, up to the amount and from it on.
+var (
+	saleCommand = regexp.MustCompile(`^((?:card|qr|cash) \S+ )([0-9.]+)()$`)
+	saleAnswer  = regexp.MustCompile(`^(answer .*\bop=sale .*\bamount=)([0-9.]+)(.*)$`)
+)
+
+// changed is r with more fen in each line of a form.
+func changed(r io.Reader, form *regexp.Regexp, more int64) io.Reader {
+	out, w := io.Pipe()
+	go func() {
+		lines := bufio.NewScanner(r)
+		for lines.Scan() {
+			line := lines.Text()
+			if m := form.FindStringSubmatch(line); m != nil {
+				fen, _ := strconv.ParseInt(strings.Replace(m[2], ".", "", 1), 10, 64)
+				line = m[1] + handset.Yuan(fen+more) + m[3]
+			}
+			_, _ = io.WriteString(w, line+"\n")
+		}
+		w.Close()
+	}()
+	return out
+}
+
+func courier(args ...string) *exec.Cmd { return courierAs(asItIs, args...) }
+
+func courierAs(as string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asCourier+"=1", "LANG=en_US.UTF-8", "LC_ALL=", "LC_MESSAGES=")
+	cmd.Env = append(os.Environ(), asCourier+"="+as, "LANG=en_US.UTF-8", "LC_ALL=", "LC_MESSAGES=")
 	return cmd
 }
 
 // finished runs the program to its end.
 func finished(t *testing.T, args ...string) (out string, status int) {
 	t.Helper()
-	cmd := courier(args...)
+	return output(t, courier(args...))
+}
+
+func output(t *testing.T, cmd *exec.Cmd) (out string, status int) {
+	t.Helper()
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -104,6 +154,18 @@ func judgeAgain(t *testing.T, dir string) {
 	require.Equal(t, exitFailed, d.judge(context.Background(), nil))
 	require.True(t, strings.HasPrefix(lastLine(out.String()), "taken 0, at the host 20, lost 0, doubled 2"), out.String())
 	require.Contains(t, out.String(), "was never acknowledged")
+}
+
+// TestOvercharging: a handset that takes more than it was asked to, whatever it
+// says of it, is found out at every sale.
+func TestOvercharging(t *testing.T) {
+	for _, as := range []string{overcharging, lying} {
+		t.Run(as, func(t *testing.T) {
+			out, status := output(t, courierAs(as, "-route", writeRoute(t, 9), "-kills", "0", "-loss", "0", "-seed", "1"))
+			require.Equal(t, exitFailed, status, out)
+			require.Equal(t, "taken 9, at the host 9, lost 0, doubled 0, different 9", lastLine(out), out)
+		})
+	}
 }
 
 // TestNoLossesNoKills: with everything switched off there is nothing in doubt.

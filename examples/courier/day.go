@@ -42,16 +42,18 @@ type day struct {
 	tunnel bool // it is to go down in the middle of an attempt
 
 	list   *list
-	taken  []taken // in the order of the day
-	online int     // sales that the host has accepted at once
+	taken  []taken  // in the order of the day
+	handed []string // the waybills of the parcels handed over
+	online int      // sales that the host has accepted at once
 }
 
 // taken is a sale that may be voided or refunded later.
 type taken struct {
-	ref, terminal string
-	fen           int64
-	booked        bool // the host does not forget it
-	undone        bool
+	ref    string
+	tender route.Tender
+	fen    int64
+	booked bool // the host does not forget it
+	undone bool
 }
 
 // forgotten is how many of its first sales the acquirer answers and does not
@@ -144,8 +146,23 @@ const (
 	longestRetry  = "200ms"
 )
 
+// Who the handset is to its hosts.
+const (
+	merchant     = "898100000000001"
+	cardTerminal = "10000001" // cards and payment codes
+	cashTerminal = "10000002"
+)
+
+func terminalOf(t route.Tender) string {
+	if t == route.Cash {
+		return cashTerminal
+	}
+	return cardTerminal
+}
+
 func (d *day) startHandset() error {
 	args := []string{"-host", d.address, "-journal", d.path(journalName), "-eof-quits",
+		"-merchant", merchant, "-terminal", cardTerminal, "-cash-terminal", cashTerminal,
 		"-answer-timeout", answerTimeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
 	if d.down {
 		args = append(args, "-offline")
@@ -249,10 +266,27 @@ func (d *day) status(ctx context.Context) error {
 	return err
 }
 
-// do gives the handset a command about a ref and keeps what it acknowledges.
-func (d *day) do(ctx context.Context, ref, format string, args ...any) (handset.Answer, error) {
-	l, err := d.ask(ctx, fmt.Sprintf(format, args...), func(l handset.Line) bool {
-		return l.Word == handset.WordAnswer && l.Get("ref") == ref || l.Word == handset.WordError
+// do asks the handset for a payment, a void or a refund, and keeps what was
+// asked and what the handset acknowledges.
+func (d *day) do(ctx context.Context, q asked) (handset.Answer, error) {
+	return d.hear(ctx, q, q.command())
+}
+
+// command is q as the handset takes it.
+func (q asked) command() string {
+	switch q.Op {
+	case queue.Void.String():
+		return fmt.Sprintf("void %s %s", q.Ref, q.Of)
+	case queue.Refund.String():
+		return fmt.Sprintf("refund %s %s %s", q.Ref, q.Of, handset.Yuan(q.Fen))
+	}
+	return fmt.Sprintf("%s %s %s", q.Tender, q.Ref, handset.Yuan(q.Fen))
+}
+
+// hear gives a command about what was asked, and keeps the answer.
+func (d *day) hear(ctx context.Context, q asked, command string) (handset.Answer, error) {
+	l, err := d.ask(ctx, command, func(l handset.Line) bool {
+		return l.Word == handset.WordAnswer && l.Get("ref") == q.Ref || l.Word == handset.WordError
 	})
 	if err != nil {
 		return handset.Answer{}, err
@@ -261,7 +295,7 @@ func (d *day) do(ctx context.Context, ref, format string, args ...any) (handset.
 		return handset.Answer{}, errors.New(l.Get("why"))
 	}
 	a := handset.ParseAnswer(l)
-	if err := d.list.add(a); err != nil {
+	if err := d.list.add(q, a); err != nil {
 		return a, &blockedError{fmt.Sprintf(d.words.noCSV, d.path(acknowledged), err)}
 	}
 	return a, nil
@@ -307,7 +341,7 @@ func (d *day) followUp(ctx context.Context) error {
 		if row.Now != handset.InDoubt {
 			continue
 		}
-		a, err := d.do(ctx, row.Ref, "show %s", row.Ref)
+		a, err := d.hear(ctx, row.asked, "show "+row.Ref)
 		if err != nil {
 			return err
 		}

@@ -239,7 +239,7 @@ func (d *day) judge(ctx context.Context, failed error) int {
 		d.show.Kept(d.dir)
 		return exitFailed
 	}
-	o := compare(d.list.rows, entries, ledger)
+	o := compare(d.handed, d.list.rows, entries, ledger)
 	d.show.Compare(o.rows, o.differences(d.words))
 	status := exitDone
 	if failed = errors.Join(failed, d.short(o)); failed != nil {

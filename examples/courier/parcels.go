@@ -6,6 +6,7 @@ import (
 
 	"github.com/tallystick/tallystick/examples/courier/handset"
 	"github.com/tallystick/tallystick/examples/courier/route"
+	"github.com/tallystick/tallystick/queue"
 )
 
 // maxPayments bounds how often a customer is asked to pay anew.
@@ -21,7 +22,7 @@ func (d *day) deliver(ctx context.Context, i int, p route.Parcel) error {
 		if n > 1 {
 			ref = fmt.Sprintf("%s/%d", p.Waybill, n)
 		}
-		a, err := d.do(ctx, ref, "%s %s %s", tender, ref, handset.Yuan(p.Fen))
+		a, err := d.do(ctx, asked{Ref: ref, Parcel: p.Waybill, Op: queue.Sale.String(), Tender: tender.String(), Terminal: terminalOf(tender), Fen: p.Fen})
 		if err != nil {
 			return err
 		}
@@ -29,7 +30,8 @@ func (d *day) deliver(ctx context.Context, i int, p route.Parcel) error {
 			if !a.Offline {
 				d.online++
 			}
-			d.taken = append(d.taken, taken{ref: ref, terminal: a.Terminal, fen: p.Fen, booked: certain})
+			d.handed = append(d.handed, p.Waybill)
+			d.taken = append(d.taken, taken{ref: ref, tender: tender, fen: p.Fen, booked: certain})
 			d.show.ParcelDone(tender, p.Fen)
 			return d.secondThoughts(ctx, i, a)
 		}
@@ -73,7 +75,7 @@ func (d *day) void(ctx context.Context, at int) error {
 	t := &d.taken[at]
 	t.undone = true
 	ref := t.ref + "/void"
-	a, err := d.do(ctx, ref, "void %s %s", ref, t.ref)
+	a, err := d.do(ctx, asked{Ref: ref, Of: t.ref, Op: queue.Void.String(), Tender: t.tender.String(), Terminal: terminalOf(t.tender), Fen: t.fen})
 	if err == nil && a.State == handset.Accepted {
 		d.show.Void(t.ref, t.fen)
 	}
@@ -90,7 +92,7 @@ func (d *day) refundOne(ctx context.Context, from int) error {
 		}
 		t.undone = true
 		ref, half := t.ref+"/refund", (t.fen+1)/2
-		a, err := d.do(ctx, ref, "refund %s %s %s", ref, t.ref, handset.Yuan(half))
+		a, err := d.do(ctx, asked{Ref: ref, Of: t.ref, Op: queue.Refund.String(), Tender: t.tender.String(), Terminal: terminalOf(t.tender), Fen: half})
 		if err == nil && a.State.Taken() {
 			d.show.Refund(t.ref, half)
 		}

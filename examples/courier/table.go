@@ -68,18 +68,25 @@ func (t *table) booked(b host.Booking, tender queue.Tender) {
 	case b.Kind == host.Refund:
 		op = queue.Refund
 	}
-	mode, _ := strconv.Atoi(b.Entry)
-	switch {
-	case b.Entry == "":
-	case mode/10 == 3:
-		tender = queue.QR
-	case mode/10 == 0:
-		tender = queue.Cash
-	default:
-		tender = queue.CardTender
+	if t, says := tenderOf(b); says {
+		tender = t
 	}
 	cat, sign := category(op.String(), tender.String(), b.Kind == host.OfflineSale)
 	count(&t[cat].Host, sign*b.Amount)
+}
+
+// tenderOf is what a booking says that was paid with, by its entry mode (DE 22).
+func tenderOf(b host.Booking) (t queue.Tender, says bool) {
+	mode, _ := strconv.Atoi(b.Entry)
+	switch {
+	case b.Entry == "":
+		return 0, false
+	case mode/10 == 3:
+		return queue.QR, true
+	case mode/10 == 0:
+		return queue.Cash, true
+	}
+	return queue.CardTender, true
 }
 
 func (t *table) buried(tomb host.Tombstone) { count(&t[screen.Reversals].Host, tomb.Amount) }

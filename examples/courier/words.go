@@ -22,6 +22,16 @@ const (
 	otherVoid
 	otherRefund
 	otherOriginal
+	answeredOtherwise
+	otherNumbers
+	otherTender
+	otherCard
+	otherMerchant
+	otherRRN
+	otherReversal
+	openReversal
+	notPaid
+	paidTwice
 	noReversal
 	unknownReversal
 	conflict
@@ -87,7 +97,17 @@ Also: courier handset -help, courier acquirer -help`,
 		neverAcknowledged: "stands at the host, but was never acknowledged",
 		notOurs:           "stands at the host without an entry in the journal",
 		toldTwice:         "acknowledged twice",
-		otherContent:      "the journal has other content than was acknowledged",
+		otherContent:      "the journal has other content than was asked for",
+		answeredOtherwise: "the handset answered about something else than was asked for",
+		otherNumbers:      "the handset acknowledged other numbers than the journal has",
+		otherTender:       "the host has it as paid by other means",
+		otherCard:         "the host has another card",
+		otherMerchant:     "the host has another merchant",
+		otherRRN:          "the host has another reference number or authorisation",
+		otherReversal:     "its reversal is of something else, or is not in the journal",
+		openReversal:      "its reversal is not final in the journal",
+		notPaid:           "handed over without a payment",
+		paidTwice:         "paid for more than once",
 		otherState:        "the journal's state is another",
 		otherKind:         "the host has it as another kind",
 		otherAmount:       "the host has another amount",
@@ -139,7 +159,17 @@ var chinese = words{
 		neverAcknowledged: "主机账上成立，但终端从未应答",
 		notOurs:           "主机账上成立，但流水日志中没有",
 		toldTwice:         "被确认了两次",
-		otherContent:      "流水日志的内容与确认的不同",
+		otherContent:      "流水日志的内容与所要求的不同",
+		answeredOtherwise: "终端应答的内容与所要求的不同",
+		otherNumbers:      "终端确认的编号与流水日志不同",
+		otherTender:       "主机记的付款方式不同",
+		otherCard:         "主机记的卡不同",
+		otherMerchant:     "主机记的商户不同",
+		otherRRN:          "主机的参考号或授权码不同",
+		otherReversal:     "冲正与原交易不符，或流水日志中没有",
+		openReversal:      "流水日志中的冲正没有结果",
+		notPaid:           "交付了包裹却没有收款",
+		paidTwice:         "同一包裹收了不止一次款",
 		otherState:        "流水日志的状态不同",
 		otherKind:         "主机记为另一种交易",
 		otherAmount:       "主机的金额不同",

@@ -87,13 +87,19 @@ func (h *handset) answer(a Answer) { h.say(a.Line()) }
 
 // tell writes what is told of an entry, or why err refused it. A refusal
 // changes nothing in the journal; any other error is returned.
-func (h *handset) tell(asked Answer, e queue.Entry, err error) error {
+func (h *handset) tell(ctx context.Context, asked Answer, e queue.Entry, err error) error {
 	if err == nil || errors.Is(err, queue.ErrInDoubt) && !errors.Is(err, queue.ErrNotSynced) {
 		if e.State == queue.InDoubt && e.Kind == queue.Request {
 			h.doubts[e.ID] = e.Ref
 		}
 		a := answerOf(e)
-		a.Of = asked.Of
+		if e.Original != 0 {
+			orig, err := h.q.Get(ctx, e.Original)
+			if err != nil {
+				return err
+			}
+			a.Of = orig.Ref
+		}
 		h.answer(a)
 		return nil
 	}
@@ -112,7 +118,7 @@ func show(h *handset, ctx context.Context, args []string) error {
 		return nil
 	}
 	e, err := h.q.ByRef(ctx, args[0])
-	return h.tell(Answer{Ref: args[0]}, e, err)
+	return h.tell(ctx, Answer{Ref: args[0]}, e, err)
 }
 
 func offline(h *handset, ctx context.Context, _ []string) error {

@@ -25,14 +25,14 @@ func sale(tender queue.Tender) func(*handset, context.Context, []string) error {
 		e, err := h.q.ByRef(ctx, t.Ref)
 		switch {
 		case err == nil && (e.Op != queue.Sale || e.Tender != tender || e.Amount != t.Amount):
-			return h.tell(asked, e, queue.ErrConflict)
+			return h.tell(ctx, asked, e, queue.ErrConflict)
 		case err == nil && (e.Kind != queue.Request || e.State != queue.Pending):
-			return h.tell(asked, e, nil)
+			return h.tell(ctx, asked, e, nil)
 		case err != nil && !errors.Is(err, queue.ErrNotFound):
 			return err
 		}
 		e, err = h.take(ctx, t)
-		return h.tell(asked, e, err)
+		return h.tell(ctx, asked, e, err)
 	}
 }
 

@@ -15,7 +15,7 @@ func void(h *handset, ctx context.Context, args []string) error {
 	asked := Answer{Ref: args[0], Of: args[1], Op: queue.Void.String()}
 	orig, t, err := h.undoing(ctx, &asked, queue.Void)
 	if err != nil || t.Ref == "" {
-		return h.tell(asked, orig, err)
+		return h.tell(ctx, asked, orig, err)
 	}
 	l := h.lineOf(orig)
 	e, err := h.q.Do(ctx, l.host, t)
@@ -28,7 +28,7 @@ func void(h *handset, ctx context.Context, args []string) error {
 			return nil
 		}
 	}
-	return h.tell(asked, e, err)
+	return h.tell(ctx, asked, e, err)
 }
 
 // refund gives back a part of an accepted sale: journalled at once, and
@@ -45,11 +45,11 @@ func refund(h *handset, ctx context.Context, args []string) error {
 	asked := Answer{Ref: args[0], Of: args[1], Op: queue.Refund.String(), Fen: fen}
 	orig, t, err := h.undoing(ctx, &asked, queue.Refund)
 	if err != nil || t.Ref == "" {
-		return h.tell(asked, orig, err)
+		return h.tell(ctx, asked, orig, err)
 	}
 	t.Amount = queue.Money{Minor: fen, Currency: queue.CNY}
 	e, err := h.q.Append(ctx, t)
-	return h.tell(asked, e, err)
+	return h.tell(ctx, asked, e, err)
 }
 
 // undoing prepares the void or refund that was asked for. When its ref is in
