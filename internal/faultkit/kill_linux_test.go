@@ -3,6 +3,7 @@ package faultkit_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,6 +21,10 @@ import (
 // device is the child: it sells, forwards and says what it was told, until it
 // is killed. Its lines are "ref state".
 func device(path string) {
+	go func() { // with nobody left to kill it, it ends by itself
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	o := options()
 	o.MaxSize = 64 << 20 // a full journal would acknowledge nothing more
 	q, err := queue.Open(path, ring{}, o)
@@ -46,9 +51,12 @@ func device(path string) {
 			for n := 0; ; n++ {
 				ref := fmt.Sprintf("%d-%d-%d", run, i, n)
 				if i > 0 {
-					if e, err := q.Append(bg, offline(ref)); err == nil {
-						say(ref, e.State)
+					e, err := q.Append(bg, offline(ref))
+					if err != nil {
+						fmt.Println("failed", err)
+						os.Exit(1)
 					}
+					say(ref, e.State)
 					continue
 				}
 				if e, err := q.Do(bg, up, sale(ref)); err == nil {
@@ -113,6 +121,8 @@ func liveAndDie(t *testing.T, path string, lines int) map[string]queue.State {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+path)
+	_, err := cmd.StdinPipe() // open for as long as this process lives
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
