@@ -212,6 +212,25 @@ func TestImportRefusesWhatIsNotWhole(t *testing.T) {
 	require.ErrorIs(t, err, ErrDamaged)
 }
 
+// However long the export is, its end is read before anything is journalled.
+func TestImportChecksAllOfIt(t *testing.T) {
+	q, other := openNew(t, fast), openNew(t, fast)
+	for i := range 100 {
+		_, err := q.Append(bg, offlineSale(fmt.Sprint("s", i)))
+		require.NoError(t, err)
+	}
+	var b bytes.Buffer
+	_, err := q.Export(bg, &b)
+	require.NoError(t, err)
+	bad := bytes.Clone(b.Bytes())
+	bad[len(bad)-1] ^= 1
+	_, err = other.Import(bg, from(bad))
+	require.ErrorIs(t, err, ErrDamaged)
+	_, err = other.Import(bg, from(b.Bytes()[:b.Len()-40]))
+	require.ErrorIs(t, err, ErrDamaged)
+	require.Empty(t, refs(t, other))
+}
+
 // An import that a crash cut short goes on.
 func TestImportGoesOnAfterACrash(t *testing.T) {
 	q := openNew(t, fast)

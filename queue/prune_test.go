@@ -113,6 +113,7 @@ func TestI8PruneTakesOnlyWhatIsSettled(t *testing.T) {
 	}
 	require.ErrorIs(t, force(1, 1), ErrState, "the log itself does not take the event")
 	require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
+	require.ErrorIs(t, force(1, 1), ErrState, "final, but not settled")
 	require.NoError(t, q.SettleBatch(bg, b))
 	later, err := q.Append(bg, offlineSale("later"))
 	require.NoError(t, err)
@@ -142,6 +143,9 @@ func TestPruneLeavesNotices(t *testing.T) {
 	b, err := q.CloseBatch(bg, cardLane)
 	require.NoError(t, err)
 	require.NoError(t, q.SettleBatch(bg, b))
+	require.ErrorIs(t, q.update(bg, func(v *fileView) error {
+		return v.apply(event{kind: evPruned, lane: 1, batch: b.N, keep: keeping{ids: []ID{2}, sums: make([][32]byte, 1)}})
+	}), ErrState, "the log itself does not take it")
 	require.NoError(t, q.Prune(bg, b))
 	left := all(t, q, Filter{})
 	require.Len(t, left, 1)

@@ -278,7 +278,10 @@ func TestCompactCondenses(t *testing.T) {
 		}))
 		return out
 	}
+	var before tail
+	require.NoError(t, f.View(func(tx *Tx) (err error) { before, err = tx.tail(); return err }))
 	require.NoError(t, f.Compact(context.Background(), condense))
+	require.Equal(t, tail{last: 47, head: before.head}, f.head.base, "the anchor")
 	require.NoError(t, putOne(f, 50, []byte("v")))
 	require.NoError(t, f.VerifyLog(context.Background()))
 	require.Equal(t, []string{"48 stands for many, 0", "49 stands for many, 1", "50 stands for many, 2", "51 event 50"}, events())
