@@ -164,6 +164,9 @@ func (q *Queue) clearReversals(ctx context.Context, up Uplink, l Lane) (Line, er
 		if err != nil {
 			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
 		}
+		if err := q.takeLate(ctx, l, up); err != nil {
+			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
+		}
 		todo, err := q.begin(ctx, l, line, 1, classReversal, before)
 		if err != nil {
 			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))

@@ -171,6 +171,9 @@ func (q *Queue) run(ctx context.Context, l Lane, up Uplink) (failed bool, err er
 			q.opts.Log.Info("no line", "lane", l.String(), "error", err)
 			return true, q.settleSent(ctx, l, before)
 		}
+		if err := q.takeLate(ctx, l, up); err != nil {
+			return true, errors.Join(err, q.settleSent(ctx, l, before))
+		}
 		slots += q.lines.more(l, size-slots)
 		batch, err := q.begin(ctx, l, line, slots, classNotice, before)
 		if err != nil {

@@ -362,3 +362,43 @@ func TestUnprovenAgeIsParked(t *testing.T) {
 	require.NoError(t, q.Drain(bg, cardLane, uplink{send: r.through(approve)}))
 	require.Empty(t, r.seen, "it is still too old")
 }
+
+// lateUplink hands over an answer that came too late.
+type lateUplink struct {
+	uplink
+	late []LateAnswer
+}
+
+func (u *lateUplink) LateAnswers() []LateAnswer {
+	late := u.late
+	u.late = nil
+	return late
+}
+
+// A late answer decides an advice in doubt without a repeat; for a request
+// whose reversal is journalled it is evidence, which keeps "nothing to reverse"
+// from passing for a reversal; for another terminal's or STAN's entry it is
+// nothing.
+func TestLateAnswers(t *testing.T) {
+	q := openNew(t, fast)
+	advice, err := q.Append(bg, offlineSale("advice"))
+	require.NoError(t, err)
+	var r recorder
+	up := &lateUplink{}
+	up.send = r.through(func(ctx context.Context, e Entry) (Answer, error) {
+		up.late = []LateAnswer{{advice.ID, advice.STAN + 1, Answer{Verdict: Refused}}, {99, 1, Answer{Verdict: Refused}},
+			{advice.ID, advice.STAN, Answer{Verdict: Approved, Code: "00"}}}
+		return silent(ctx, e)
+	})
+	require.NoError(t, q.Drain(bg, cardLane, up))
+	require.Equal(t, Accepted, stateOf(t, q, "advice"))
+	require.Len(t, r.seen, 1)
+
+	request, err := q.Do(bg, uplink{send: silent}, cardSale("request"))
+	require.ErrorIs(t, err, ErrInDoubt)
+	up.late = []LateAnswer{{request.ID, request.STAN, Answer{Verdict: Approved, Code: "00"}}}
+	up.send = answering(NotFound, "25").send
+	require.NoError(t, q.Drain(bg, cardLane, up))
+	require.Equal(t, Parked, stateOf(t, q, "request"), "it was approved: nothing to reverse cannot be true")
+	require.NoError(t, q.Verify(bg))
+}

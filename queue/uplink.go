@@ -37,6 +37,22 @@ type Windower interface {
 	Window() int
 }
 
+// LateAnswer is an answer that came after the wait for it had ended, checked
+// like any other. STAN is the entry's.
+type LateAnswer struct {
+	ID     ID
+	STAN   STAN
+	Answer Answer
+}
+
+// LateAnswerer is optional on an Uplink: LateAnswers hands over what came since
+// the last call. It is asked before an attempt. A late answer to an advice in
+// doubt decides; once the reversal of a request is journalled it is evidence
+// (I5).
+type LateAnswerer interface {
+	LateAnswers() []LateAnswer
+}
+
 // Verdict is what an answer means for the entry that it answers. The zero
 // Verdict decides nothing: forgetting to classify an answer is safe.
 type Verdict uint8

@@ -10,11 +10,7 @@ const (
 // Late is an answer that came after the wait for it had ended, checked like any
 // other. While its entry is in doubt it decides; once the reversal of a request
 // is journalled it is evidence only.
-type Late struct {
-	ID     queue.ID // the entry
-	STAN   queue.STAN
-	Answer queue.Answer
-}
+type Late = queue.LateAnswer
 
 // LateAnswers returns the late answers since the last call, oldest first, at
 // most 256: older ones are forgotten, as a repeat or a reversal settles what
