@@ -97,6 +97,30 @@
 // CloseBatch is the fence before a settlement: until SettleBatch the lane sends
 // nothing of later batches, while new entries are journalled.
 //
+// A batch of a host that numbers its batches takes Options.BatchLimit records.
+// At the limit requests are held back and what was never attempted waits:
+// WaitFull tells it, and package reconcile has a Forward that settles there and
+// goes on.
+//
+// # What only a person or an app can say
+//
+// A chip may refuse after the host has approved: DoConfirm holds the approval,
+// synced, until the app has said yes; anything else reverses it. A merchant may
+// bear the risk of a card that the host has not seen: AppendAtRisk. Limits bound
+// what is taken offline, each with an error that names limit and figure, and a
+// warning at a half and at four fifths. A second tap of one card for one amount
+// is asked about: DoubleTapError. What is parked names its reason in Status, and
+// Resolve and Unpark keep with the log who decided and why. What a host would no
+// longer recognise as a repeat (Options.DuplicateMemory) is parked, not sent.
+//
+// # Clocks
+//
+// Each event carries the device's wall clock; a boot, and a jump of that clock
+// against the time since boot, are events of their own, so that the log holds
+// the evidence and a changed clock changes nothing else. An age is the largest
+// that any clock shows, the host's among them, and what cannot be proven young
+// is old.
+//
 // # Canonical bytes
 //
 // Digests of an entry are taken over these bytes; integers are big-endian.
