@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -18,12 +19,14 @@ func (approving) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {
 }
 
 // open opens a journal for an example; an app gives its own path and keys.
-func open() (*queue.Queue, func()) {
+func open() (*queue.Queue, func()) { return openWith(&queue.Options{Unsealed: true}) }
+
+func openWith(opts *queue.Options) (*queue.Queue, func()) {
 	dir, err := os.MkdirTemp("", "tallystick")
 	if err != nil {
 		log.Fatal(err)
 	}
-	q, err := queue.Open(filepath.Join(dir, "till.journal"), nil, &queue.Options{Unsealed: true})
+	q, err := queue.Open(filepath.Join(dir, "till.journal"), nil, opts)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,6 +34,43 @@ func open() (*queue.Queue, func()) {
 }
 
 var lane = queue.Lane{Host: "acquirer", Merchant: "104110048161234", Terminal: "10000001"}
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "tallystick")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "till.journal")
+	q, err := queue.Open(path, nil, &queue.Options{Unsealed: true}) // an app with cards gives Keys
+	fmt.Println(err)
+	_, err = queue.Open(path, nil, &queue.Options{Unsealed: true})
+	fmt.Println(errors.Is(err, queue.ErrHeld))
+	fmt.Println(q.Close())
+	// Output:
+	// <nil>
+	// true
+	// <nil>
+}
+
+func ExampleSalvage() {
+	dir, err := os.MkdirTemp("", "tallystick")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "till.journal")
+	opts := &queue.Options{Unsealed: true}
+	q, err := queue.Open(path, nil, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = q.Close()
+	// When Open, or the first call after it, returned ErrDamaged:
+	report, err := queue.Salvage(context.Background(), path, nil, opts)
+	fmt.Println(len(report.Lost), len(report.Parked), err)
+	// Output: 0 0 <nil>
+}
 
 func Example() {
 	q, done := open()
