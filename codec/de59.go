@@ -42,7 +42,8 @@ func (t Tagged59) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.Strin
 func (t Tagged59) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // Private59 is DE 59 of UnionPay: elements of a tag of two characters, three
-// digits of length in bytes and a value, in their order.
+// digits of length and a value, in their order. The length counts bytes of GBK:
+// not for dialects that say "text gb18030".
 type Private59 []Tagged59
 
 // ParsePrivate59 takes the content of DE 59, as Text gives it, apart.

@@ -19,7 +19,8 @@ const (
 
 // Private63 is DE 63 of UnionPay: in requests the operator or the card
 // organisation, in answers the card organisation and what issuer, UnionPay and
-// acquirer have to say. The texts keep the spaces that fill them up.
+// acquirer have to say. The texts keep the spaces that fill them up. Where each
+// begins is counted in bytes of GBK: not for dialects that say "text gb18030".
 type Private63 struct {
 	Code     string // 63.1: operator ("01 ") or an Org… constant, at most 3 characters
 	Issuer   string // 63.2.1, at most 20 bytes of GBK
@@ -67,22 +68,24 @@ var parts63 = [4]string{"63.1", "63.2.1", "63.2.2", "63.2.3"}
 func width(s string) int {
 	n := 0
 	for _, r := range s {
-		n++
-		if r >= utf8.RuneSelf {
-			n++
-		}
+		n += runeWidth(r)
 	}
 	return n
+}
+
+// runeWidth is the number of bytes that r takes in GBK, where the euro sign has
+// a byte of its own.
+func runeWidth(r rune) int {
+	if r < utf8.RuneSelf || r == '€' {
+		return 1
+	}
+	return 2
 }
 
 // cutWidth cuts off what takes n bytes in GBK, or less if s ends before.
 func cutWidth(s string, n int) (head, tail string) {
 	for i, r := range s {
-		n--
-		if r >= utf8.RuneSelf {
-			n--
-		}
-		if n < 0 {
+		if n -= runeWidth(r); n < 0 {
 			return s[:i], s[i:]
 		}
 	}

@@ -156,6 +156,30 @@ func TestPrivate63(t *testing.T) {
 	}
 }
 
+// GBK writes the euro sign as one byte.
+func TestEuroIsOneByte(t *testing.T) {
+	m := NewMessage(UnionPay(), 0x0210)
+	in := Private63{"CUP", "€" + strings.Repeat(" ", 19), "银联" + strings.Repeat(" ", 16), "€x"}
+	require.NoError(t, m.SetValue(63, in))
+	text, _ := m.Text(63)
+	local, ok := fromUTF8(wireGBK, text)
+	require.True(t, ok)
+	require.Equal(t, "\x80", local[3:4])
+	require.Equal(t, "\x80x", local[43:])
+	out, err := ParsePrivate63(text)
+	require.NoError(t, err)
+	require.Equal(t, in, out)
+
+	list := Private59{NewTagged59("A3", "€€"), NewTagged59("A4", "付€")}
+	text = write(t, list)
+	require.Equal(t, "A3002€€A4003付€", text)
+	back, err := ParsePrivate59(text)
+	require.NoError(t, err)
+	require.Len(t, back, 2)
+	voucher, _ := back.Get("A4")
+	require.Equal(t, "付€", voucher)
+}
+
 func TestWorkingKeyLayouts(t *testing.T) {
 	key := func(n int, b byte) WrappedKey {
 		k := WrappedKey{Check: [4]byte{b, b, b, b}}
