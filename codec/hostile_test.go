@@ -193,6 +193,34 @@ func TestMessageTooLong(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLong)
 }
 
+// A message that can be built can be read, to the last byte of room.
+func TestLongestMessage(t *testing.T) {
+	var table strings.Builder
+	for _, de := range []string{"2", "3", "4", "5", "6", "7", "8", "66"} {
+		table.WriteString(de + " ans....9999 LLLLVAR text\n")
+	}
+	table.WriteString("9 b....9999 LLLLVAR bytes")
+	s, err := ParseSpec(table.String())
+	require.NoError(t, err)
+	for de, head := range map[int]int{8: 4 + 8, 9: 4 + 8, 66: 4 + 16} {
+		m := NewMessage(s, 0x0200)
+		for de := 2; de <= 7; de++ {
+			require.NoError(t, m.Set(de, strings.Repeat("a", 9999)))
+		}
+		room := 65535 - head - 6*10003 - 4
+		require.ErrorIs(t, m.SetBytes(de, bytes.Repeat([]byte("b"), room+1)), ErrTooLong)
+		require.NoError(t, m.SetBytes(de, bytes.Repeat([]byte("b"), room)))
+		b, err := m.Pack()
+		require.NoError(t, err)
+		require.Len(t, b, 65535)
+		back, err := s.Decode(b)
+		require.NoError(t, err)
+		require.NoError(t, back.Set(3, strings.Repeat("c", 9999)))
+		_, err = back.Pack()
+		require.NoError(t, err)
+	}
+}
+
 // The way a message is built makes no difference to its wire form, wherever its
 // memory ends.
 func TestOrderAndMemory(t *testing.T) {

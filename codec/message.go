@@ -227,7 +227,7 @@ func (d *data) put(de int, v string) bool {
 	if f.kind == kindBCDVar {
 		end = start + 1 + len(v)/2
 	}
-	if len(v) != f.max && f.kind != kindBCDVar || end+8 > min(cap(d.buf), maxMessage) {
+	if len(v) != f.max && f.kind != kindBCDVar || end+8 > min(cap(d.buf), maxFields) {
 		return d.putOther(f, v)
 	}
 	w, ok := d.buf[start:end+8], false // packFixed may write beyond the field
@@ -258,7 +258,7 @@ func (d *data) putOther(f *field, v string) bool {
 		return false
 	}
 	out, err := f.encode(d.buf, v)
-	if err != nil || len(out) > maxMessage {
+	if err != nil || len(out) > maxFields {
 		return false
 	}
 	start := len(d.buf)
@@ -277,7 +277,7 @@ func (d *data) putBytes(de int, v []byte) bool {
 		return false
 	}
 	n, end := len(v), start+int(f.before)+len(v)
-	if (f.kind == kindRawVar && n <= f.max || f.kind == kindRaw && n == f.max) && end <= min(cap(d.buf), maxMessage) {
+	if (f.kind == kindRawVar && n <= f.max || f.kind == kindRaw && n == f.max) && end <= min(cap(d.buf), maxFields) {
 		w := d.buf[start:end]
 		if f.kind == kindRawVar {
 			w[0], w[1] = byte(n/100), byte(n/10%10<<4|n%10)
@@ -287,7 +287,7 @@ func (d *data) putBytes(de int, v []byte) bool {
 		return true
 	}
 	out, err := f.encodeBytes(d.buf, v)
-	if err != nil || len(out) > maxMessage {
+	if err != nil || len(out) > maxFields {
 		return false
 	}
 	d.buf = out
@@ -308,7 +308,7 @@ func (d *data) follow(de, start, end int) {
 // keep makes what was written behind start the wire form of f, or takes it back
 // if writing failed.
 func (d *data) keep(f *field, start int, out []byte, err error) error {
-	if err == nil && len(out) > maxMessage {
+	if err == nil && len(out) > maxFields {
 		start, out, err = d.makeRoom(f, start, out)
 	}
 	if err != nil {
@@ -322,7 +322,10 @@ func (d *data) keep(f *field, start int, out []byte, err error) error {
 // makeRoom closes the gaps in front of what was written behind start, and of a
 // field that this replaces, so that only what is present counts.
 func (d *data) makeRoom(f *field, start int, out []byte) (int, []byte, error) {
-	total := len(out) - start
+	total := len(out) - start + d.spec.mtiBytes() + d.spec.bitmapBytes()
+	if d.wide || d.bits[1] != 0 || f.de > 64 {
+		total += d.spec.bitmapBytes()
+	}
 	for de := range d.self.Fields {
 		if de != f.de {
 			total += int(d.slots[de].len)

@@ -9,6 +9,10 @@ import (
 // make this package allocate.
 const maxMessage = 65535
 
+// maxFields is how many bytes of fields fit into a message whatever its type
+// and bitmaps take.
+const maxFields = maxMessage - maxHead
+
 const lastField = 128
 
 // class is the kind of characters that a field holds.
