@@ -334,7 +334,7 @@ func TestTotalsOverflowIsAnError(t *testing.T) {
 	require.NoError(t, add(&s, e))
 	e.Amount.Minor = 1
 	require.ErrorIs(t, add(&s, e), ErrOverflow)
-	require.EqualValues(t, math.MaxInt64, s.Debit)
+	require.Equal(t, int64(math.MaxInt64), s.Debit)
 }
 
 func TestTwoCurrenciesAreAnError(t *testing.T) {
