@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -186,7 +187,9 @@ func (c charReader) size(b []byte) int {
 	return 0
 }
 
-// isOne reports whether b is one character, and the one way to write it.
+// isOne reports whether b is one printable character, and the one way to write
+// it. Control and format characters, which could take over the screen or the
+// printer that shows them, and private ones are none.
 func (c charReader) isOne(b []byte) bool {
 	var text, back [8]byte
 	n, read, err := c.decoder.Transform(text[:], b, true)
@@ -194,7 +197,7 @@ func (c charReader) isOne(b []byte) bool {
 		return false
 	}
 	r, size := utf8.DecodeRune(text[:n])
-	if r == utf8.RuneError || size != n {
+	if r == utf8.RuneError || size != n || !unicode.IsGraphic(r) {
 		return false
 	}
 	n, _, err = c.encoder.Transform(back[:], text[:n], true)

@@ -3,6 +3,7 @@ package codec
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 )
@@ -294,5 +295,36 @@ func TestHexBitmap(t *testing.T) {
 		out, err := s.Append(nil, m)
 		require.NoError(t, err)
 		require.Equal(t, raw, string(out))
+	}
+}
+
+// No character of the Chinese charsets turns into another one on its way, and
+// none that is not printable is taken.
+func TestCharactersStayThemselves(t *testing.T) {
+	for _, charset := range []string{"gbk", "gb18030"} {
+		s, err := ParseSpec("dialect d\n2 ans..20 LLVAR," + charset + " text")
+		require.NoError(t, err)
+		m, taken := NewMessage(s, 0x0200), 0
+		for r := rune(0x20); r < 0x20000; r++ {
+			m.Reset(0x0200)
+			if m.Set(2, string(r)) != nil {
+				continue
+			}
+			taken++
+			v, _ := m.Text(2)
+			require.Equal(t, string(r), v, "%s %U", charset, r)
+			require.True(t, unicode.IsGraphic(r), "%s %U", charset, r)
+		}
+		require.Greater(t, taken, 21000)
+	}
+	s, err := ParseSpec("dialect d\n2 ans..20 LLVAR,gb18030 text")
+	require.NoError(t, err)
+	for _, r := range "\u0085\u009b\u200b\u202e\ufeff\ue000" {
+		b := append([]byte("0200\x40\x00\x00\x00\x00\x00\x00\x00"), "04"...)
+		local, ok := fromUTF8(wireGB18030, string(r))
+		require.True(t, ok)
+		b[len(b)-1] = '0' + byte(len(local))
+		_, err := s.Decode(append(b, local...))
+		require.ErrorIs(t, err, ErrContent, "%U", r)
 	}
 }
