@@ -157,11 +157,18 @@ func (v *fileView) again(n uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := step(v, ev); err != nil || ev.kind != evSettled {
+	if err := step(v, ev); err != nil {
 		return err
+	}
+	kept := ev.kind == evKept && ev.keep.part == partEntry
+	if ev.kind != evSettled && !kept {
+		return nil
 	}
 	if err := v.flush(); err != nil {
 		return err
+	}
+	if kept {
+		return v.dropSettled(ev.keep.body)
 	}
 	l, err := v.laneAt(ev.lane)
 	if err != nil {
@@ -172,6 +179,32 @@ func (v *fileView) again(n uint64) error {
 		return err
 	}
 	return v.forget(l, ids)
+}
+
+// dropSettled takes an entry that a condensed log brought as settled out of the
+// lists that a new one gets into.
+func (v *fileView) dropSettled(body []byte) error {
+	e, err := parseEntry(body)
+	if err != nil {
+		return err
+	}
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return err
+	}
+	b, err := v.batch(l.number, e.Batch.N)
+	if err != nil {
+		return err
+	}
+	if e.Pruned {
+		if err := v.tx.Delete(inRefs, refKey(e.Ref)); err != nil {
+			return err
+		}
+	}
+	if b.stage != BatchSettled || e.Kind == Reversal {
+		return nil
+	}
+	return v.tx.Delete(inSTANs, stanKey(l.number, e.STAN))
 }
 
 // patch makes the carried keyspaces whole: each entry that is not readable is

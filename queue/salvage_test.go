@@ -12,8 +12,9 @@ import (
 )
 
 // mixedDay makes a closed journal with entries in every state, one settled
-// batch, and a pruned one; it returns what All gives.
-func mixedDay(t *testing.T) (path string, want []Entry) {
+// batch; where the log is to be condensed, that batch is pruned. It returns what
+// All gives.
+func mixedDay(t *testing.T, condensed bool) (path string, want []Entry) {
 	path = filepath.Join(t.TempDir(), "journal")
 	q := openAt(t, path, fast)
 	batch := uint32(5)
@@ -25,6 +26,10 @@ func mixedDay(t *testing.T) (path string, want []Entry) {
 	b, err := q.CloseBatch(bg, cardLane)
 	require.NoError(t, err)
 	require.NoError(t, q.SettleBatch(bg, b))
+	if condensed {
+		require.NoError(t, q.Prune(bg, b))
+		require.NoError(t, q.Compact(bg))
+	}
 	batch = 6
 	for i := range 40 {
 		_, err := q.Do(bg, up, cardSale(fmt.Sprint("online", i)))
@@ -72,7 +77,13 @@ func essential(e Entry) string {
 // what the report names: nothing wrong is returned as right, and the lane goes
 // on.
 func TestSalvage(t *testing.T) {
-	path, want := mixedDay(t)
+	for _, condensed := range []bool{false, true} {
+		t.Run(fmt.Sprint("condensed ", condensed), func(t *testing.T) { salvageAll(t, condensed) })
+	}
+}
+
+func salvageAll(t *testing.T, condensed bool) {
+	path, want := mixedDay(t, condensed)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	used := len(bytes.TrimRight(whole, "\x00"))
@@ -117,6 +128,15 @@ func TestSalvage(t *testing.T) {
 				require.Empty(t, lost)
 				require.Empty(t, parked)
 				require.NoError(t, q.Verify(bg))
+			}
+			if r.Aside != "" && condensed {
+				first, err := q.Append(bg, offlineSale("settled0"))
+				require.ErrorIs(t, err, ErrConflict, "the ref of a pruned entry outlives it: %v", first.ID)
+				require.NoError(t, q.read(func(v *fileView) error {
+					free, err := v.tx.Get(inSTANs, stanKey(1, 1))
+					require.Nil(t, free, "a settled STAN is free")
+					return err
+				}))
 			}
 			batch := uint32(6)
 			_, err := q.Append(bg, offlineSale("after the salvage"))
