@@ -16,6 +16,7 @@ func TestSpecErrors(t *testing.T) {
 		problem      string
 	}{
 		{"", 1, 1, "no field"},
+		{"2 n..19 LLVAR,accept=any,filler=F card", 1, 26, "before accept"},
 		{"dialect x\n# only a comment", 2, 1, "no field"},
 		{ok + "colour red", 2, 1, "unknown directive"},
 		{ok + "  mti", 2, 3, "needs a value"},
@@ -326,5 +327,26 @@ func TestCharactersStayThemselves(t *testing.T) {
 		b[len(b)-1] = '0' + byte(len(local))
 		_, err := s.Decode(append(b, local...))
 		require.ErrorIs(t, err, ErrContent, "%U", r)
+	}
+}
+
+// A filler is tolerated alone until an accept adds to it, in lines and in
+// directives.
+func TestFillersTolerated(t *testing.T) {
+	for text, ok := range map[string]string{
+		"2 n3 fixed card": "0", "2 n3 fixed,filler=F card": "F", "2 n3 fixed,filler=F,accept=any card": "0F7",
+		"accept any\n2 n3 fixed card": "0F7", "accept any\n2 n3 fixed,filler=F card": "F", "accept any\nfiller F\n2 n3 fixed card": "F",
+		"filler F\naccept 0\n2 n3 fixed card": "0F", "filler F\n2 n3 fixed,accept=7 card": "F7",
+	} {
+		s, err := ParseSpec("mti bcd\ndigits bcd\nodd left\n" + text)
+		require.NoError(t, err, text)
+		for _, n := range "0F7" {
+			_, err := s.Decode(unhexed(t, "0200400000000000000012"+"3"+string(n)))
+			if strings.ContainsRune(ok, n) {
+				require.NoError(t, err, "%s: %c", text, n)
+			} else {
+				require.ErrorIs(t, err, ErrFiller, "%s: %c", text, n)
+			}
+		}
 	}
 }

@@ -93,10 +93,14 @@ var shapes = map[string]int{"fixed": 0, "LLVAR": 2, "LLLVAR": 3, "LLLLVAR": 4}
 
 // shape reads "LLVAR,setting,setting".
 func (p *specParser) shape(f *field, w word) error {
-	col := w.col
+	col, accepts := w.col, false
 	for i, s := range strings.Split(w.text, ",") {
 		at := word{s, col}
 		col += len([]rune(s)) + 1
+		if accepts && strings.HasPrefix(s, "filler=") {
+			return p.fail(at.col, "filler must stand before accept, which adds to it")
+		}
+		accepts = accepts || strings.HasPrefix(s, "accept=")
 		if i > 0 {
 			if err := p.setting(f, at); err != nil {
 				return err

@@ -25,8 +25,8 @@ const maxSpecText = 1 << 20
 //	text    ascii | ebcdic | ebcdic1047 | gbk | gb18030   how all other characters are written
 //	bytes   raw | hex                                     how b is written
 //	odd     left | right                                  side of the digits of an odd BCD field
-//	filler  0..F                                          nibble that fills up on the other side
-//	accept  any | 0..F [0..F ...]                         nibbles tolerated and kept there
+//	filler  0..F                                          nibble that fills up on the other side, alone tolerated from here on
+//	accept  any | 0..F [0..F ...]                         nibbles tolerated and kept there besides
 //	frame   binary | bcd | ascii | none [tpdu] [header] [max=BYTES]
 //	mac     ecb | x9.9 | x9.19 [whole | left | hex] [pad80]
 //	signed  MTI [MTI ...]                                 requests that carry a MAC
@@ -43,8 +43,8 @@ const maxSpecText = 1 << 20
 //	54  an...40 LLLVAR,ascii      additional amounts       !hide
 //
 // The settings are ascii, bcd, ebcdic, ebcdic1047, gbk, gb18030, raw and hex
-// (the wire form of the content), left, right, filler=0..F, accept=any or
-// accept= followed by nibbles, bytes or digits (what the length counts in BCD
+// (the wire form of the content), left, right, filler=0..F (tolerated alone
+// unless an accept= follows it), accept=any or accept= followed by nibbles, bytes or digits (what the length counts in BCD
 // content, where digits is the rule, and in hex content, where bytes is), pad
 // (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
 // the sign "0" too), tlv (raw bytes must be what ParseTLV accepts), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
