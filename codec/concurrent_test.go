@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"math"
 	"runtime"
 	"strings"
@@ -95,4 +96,36 @@ func TestDecodingIsBounded(t *testing.T) {
 		taken := allocated(func() { _, _ = f.Read(strings.NewReader("\x1F\xFF"), nil) })
 		require.LessOrEqual(t, taken, uint64(DefaultMaxFrame+4096))
 	}
+}
+
+// Many small elements take little more memory than their bytes, and writing
+// them or finding one that occurs twice does not look at each pair.
+func TestManyElementsAreBounded(t *testing.T) {
+	var b []byte
+	for hi := 0x81; hi < 0x100; hi++ {
+		for lo := range 0x80 {
+			b = append(b, 0x9F, byte(hi), byte(lo), 0)
+		}
+	}
+	for first := range 4 { // of other classes
+		for hi := 0x81; hi < 0x100; hi++ {
+			for lo := range 0x80 {
+				b = append(b, 0x1F|byte(first)<<6|0x20, byte(hi), byte(lo), 1, byte(lo))
+			}
+		}
+	}
+	var list TLVs
+	taken := allocated(func() { list, _ = ParseTLV(b) })
+	require.LessOrEqual(t, taken, 16*uint64(len(b)))
+	require.Len(t, list, 5*127*128)
+	out, err := list.Append(nil)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(b, out))
+	_, err = ParseTLV(append(out, 0x9F, 0x81, 0, 0))
+	var fe *FieldError
+	require.ErrorAs(t, err, &fe)
+	require.Equal(t, FieldError{DE: 55, Offset: len(b), Part: "9F8100", Err: ErrStructure, Detail: "occurs twice"}, *fe)
+	_, err = append(list, list[7], list[9]).Append(nil)
+	require.ErrorAs(t, err, &fe)
+	require.Equal(t, "9F8107", fe.Part)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -106,34 +107,71 @@ const maxTLV = 65535
 // What it accepts, Append writes as the same bytes again. The values are
 // copies.
 func ParseTLV(b []byte) (TLVs, error) {
-	var list TLVs
-	seen := map[Tag]bool{}
+	n := 0
+	for at := 0; at < len(b); n++ {
+		_, _, end, err := readElement(b, at)
+		if err != nil {
+			return nil, err
+		}
+		at = end
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	list := make(TLVs, 0, n)
 	copied := append([]byte(nil), b...)
 	for at := 0; at < len(b); {
-		fail := func(part string, err error, detail string) (TLVs, error) {
-			return nil, &FieldError{DE: 55, Offset: at, Part: part, Err: err, Detail: detail}
-		}
-		tag, n, ok := readTag(b[at:])
-		if !ok {
-			return fail("tag", ErrStructure, "not one to four bytes of BER")
-		}
-		if seen[tag] {
-			return fail(tag.String(), ErrStructure, "occurs twice")
-		}
-		seen[tag] = true
-		size, m, ok := readLength(b[at+n:])
-		if !ok {
-			return fail(tag.String(), ErrStructure, "its length is malformed")
-		}
-		from := at + n + m
-		if size > len(b)-from {
-			return fail(tag.String(), ErrTruncated, exactly(len(b)-from, size)+" bytes")
-		}
-		value := copied[from : from+size : from+size]
+		tag, from, end, _ := readElement(b, at)
+		value := copied[from:end:end]
 		list = append(list, TLV{tag, func() []byte { return value }})
-		at = from + size
+		at = end
+	}
+	if i := list.repeated(); i >= 0 {
+		at := 0
+		for range i {
+			_, _, at, _ = readElement(b, at)
+		}
+		return nil, &FieldError{DE: 55, Offset: at, Part: list[i].Tag.String(), Err: ErrStructure, Detail: "occurs twice"}
 	}
 	return list, nil
+}
+
+// readElement reads the element that begins at b[at]: its tag, and where its
+// value lies.
+func readElement(b []byte, at int) (t Tag, from, end int, err error) {
+	fail := func(part string, err error, detail string) (Tag, int, int, error) {
+		return 0, 0, 0, &FieldError{DE: 55, Offset: at, Part: part, Err: err, Detail: detail}
+	}
+	t, n, ok := readTag(b[at:])
+	if !ok {
+		return fail("tag", ErrStructure, "not one to four bytes of BER")
+	}
+	size, m, ok := readLength(b[at+n:])
+	if !ok {
+		return fail(t.String(), ErrStructure, "its length is malformed")
+	}
+	from = at + n + m
+	if size > len(b)-from {
+		return fail(t.String(), ErrTruncated, exactly(len(b)-from, size)+" bytes")
+	}
+	return t, from, from + size, nil
+}
+
+// repeated gives the index of the first element whose tag another one in front
+// of it has, or -1.
+func (l TLVs) repeated() int {
+	order := make([]uint64, len(l))
+	for i, t := range l {
+		order[i] = uint64(t.Tag)<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	first := -1
+	for i := 1; i < len(order); i++ {
+		if at := int(uint32(order[i])); order[i]>>32 == order[i-1]>>32 && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // checkTLV refuses what is no BER-TLV data, if the field must be; at is the
@@ -184,7 +222,7 @@ func readLength(b []byte) (size, n int, ok bool) {
 
 // Append appends the data to dst.
 func (l TLVs) Append(dst []byte) ([]byte, error) {
-	out := dst
+	out, twice := dst, l.repeated()
 	for i, t := range l {
 		value := t.Value()
 		fail := func(err error, detail string) ([]byte, error) {
@@ -193,7 +231,7 @@ func (l TLVs) Append(dst []byte) ([]byte, error) {
 		if !t.Tag.valid() {
 			return fail(ErrStructure, "no tag of one to four bytes of BER")
 		}
-		if _, twice := l[:i].Get(t.Tag); twice {
+		if i == twice {
 			return fail(ErrStructure, "occurs twice")
 		}
 		out = t.Tag.append(out)
