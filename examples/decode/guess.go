@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/tallystick/tallystick/codec"
 )
@@ -30,7 +31,8 @@ func framings() []codec.Framing {
 	return list
 }
 
-// guess gives the first reading without an error, or else the most likely one.
+// guess gives the first reading without an error whose parts all make sense, or
+// else the most likely one.
 func guess(specs []*codec.Spec, raw []byte) reading {
 	var best reading
 	most := -1 << 30
@@ -42,10 +44,11 @@ func guess(specs []*codec.Spec, raw []byte) reading {
 		for _, s := range specs {
 			r := reading{spec: s, framing: f, frame: frame, from: len(raw) - len(frame.Body)}
 			r.spans, r.err = s.Spans(frame.Body)
-			if r.err == nil && len(r.spans) > 2 {
+			n, sound := r.likelihood()
+			if r.err == nil && len(r.spans) > 2 && sound {
 				return r
 			}
-			if n := r.likelihood(); n > most {
+			if n > most {
 				best, most = r, n
 			}
 		}
@@ -53,21 +56,59 @@ func guess(specs []*codec.Spec, raw []byte) reading {
 	return best
 }
 
-// likelihood weighs a reading that failed: a length that fits is strong
-// evidence, what stands around a message begins with known digits, and then
-// each field counts.
-func (r reading) likelihood() int {
-	n := 2 * len(r.spans)
+// likelihood weighs a reading: a length that fits is strong evidence, what
+// stands around a message begins with known digits, a message type has the
+// dialect's version and a class that exists, and then each field counts, and
+// that nothing is wrong. A reading is sound if all digits are as they should be.
+func (r reading) likelihood() (n int, sound bool) {
+	n, sound = 2*len(r.spans), true
+	weigh := func(fits bool) {
+		n += weight(fits)
+		sound = sound && fits
+	}
 	if r.framing.Length != codec.LengthNone {
 		n += 50
 	}
+	if r.err == nil {
+		n += 50
+	}
 	if !r.framing.NoTPDU {
-		n += weight(r.frame.TPDU[0] == 0x60)
+		weigh(r.frame.TPDU[0] == 0x60)
 	}
 	if !r.framing.NoHeader {
-		n += weight(r.frame.Header[0] >= 0x60 && r.frame.Header[0] <= 0x63)
+		weigh(r.frame.Header[0] >= 0x60 && r.frame.Header[0] <= 0x63)
 	}
-	return n
+	if len(r.spans) > 0 {
+		version, class := typeDigits(r.frame.Body[:r.spans[0].End])
+		weigh(class >= 1 && class <= 8)
+		if want, known := versionOf(r.spec.Name()); known {
+			weigh(version == want)
+		}
+	}
+	return n, sound
+}
+
+// typeDigits gives the first two digits of a message type in two bytes of BCD
+// or in four characters.
+func typeDigits(b []byte) (version, class byte) {
+	if len(b) == 2 {
+		return b[0] >> 4, b[0] & 15
+	}
+	return b[0] & 15, b[1] & 15
+}
+
+// versionOf is the version digit in the message types of a dialect that comes
+// with the package.
+func versionOf(name string) (version byte, known bool) {
+	switch {
+	case name == "unionpay", strings.HasPrefix(name, "iso1987"):
+		return 0, true
+	case strings.HasPrefix(name, "iso1993"):
+		return 1, true
+	case strings.HasPrefix(name, "iso2003"):
+		return 2, true
+	}
+	return 0, false
 }
 
 func weight(fits bool) int {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,24 @@ func TestCaret(t *testing.T) {
 			require.True(t, strings.HasPrefix(lines[i-1], "0020"))
 		}
 	}
+}
+
+// The version of the message type tells dialects apart that read the same
+// bytes, and no success is made of digits that cannot be there.
+func TestGuessHeedsTheType(t *testing.T) {
+	for in, want := range map[string]string{
+		"1804" + "0020010000000000" + "000001" + "801":          "iso1993-ascii",
+		"1200" + "3000000000000000" + "000000" + "000000000100": "iso1993-ascii",
+		"0800" + "0020010000000000" + "000001" + "801":          "iso1987-ascii",
+	} {
+		status, out, _ := decode(t, hex.EncodeToString([]byte(in)))
+		require.Equal(t, statusFine, status, in)
+		require.Contains(t, out, "dialect  "+want, in)
+	}
+	status, out, _ := decode(t, "0200"+"8000000000000000"+"8000000000000000"+"00")
+	require.Equal(t, statusWrong, status)
+	require.Contains(t, out, "tertiary bitmap")
+	require.NotContains(t, out, "header")
 }
 
 func TestDumps(t *testing.T) {
