@@ -28,7 +28,7 @@ type finding struct {
 // compare holds three lists against each other, row by row: what was asked of
 // the handset and acknowledged by it, the journal, and the host's ledger. List
 // and journal meet by ref, journal and ledger by terminal, host batch number and
-// STAN. handed are the waybills of the parcels that were handed over: each must
+// STAN. handed are the parcels that were handed over: each must
 // be paid for by exactly one sale of the list.
 //
 // A sale stands at the host if it is booked there and not reversed; a voided or

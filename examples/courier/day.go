@@ -43,7 +43,7 @@ type day struct {
 
 	list   *list
 	taken  []taken  // in the order of the day
-	handed []string // the waybills of the parcels handed over
+	handed []string // the parcels handed over
 	online int      // sales that the host has accepted at once
 }
 
@@ -166,6 +166,11 @@ func (d *day) startHandset() error {
 		"-answer-timeout", answerTimeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
 	if d.down {
 		args = append(args, "-offline")
+	}
+	d.armed = nil
+	for _, k := range d.kills.traps() { // before it goes on with anything
+		d.armed = append(d.armed, k.trap)
+		args = append(args, "-arm", fmt.Sprintf("%s:%d", k.trap, k.pass))
 	}
 	c, err := start(d.self, "handset", args...)
 	if err != nil {

@@ -165,7 +165,6 @@ func (d *day) raise(ctx context.Context) error {
 			continue
 		}
 		d.show.Uploads(int(ready.Number("delivered")), int(ready.Number("waiting")))
-		d.armed = nil
 	}
 	for _, k := range d.kills.traps() {
 		if slices.Contains(d.armed, k.trap) {

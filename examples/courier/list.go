@@ -12,7 +12,7 @@ import (
 // handset makes of them.
 type asked struct {
 	Ref, Of  string // Of: the ref of the sale that a void or refund undoes
-	Parcel   string // the waybill that a sale is for; empty for a void or refund
+	Parcel   string // what a sale is for, as nameOf calls it; empty for a void or refund
 	Op       string // sale, void, refund
 	Tender   string // card, qr, cash
 	Terminal string

@@ -15,14 +15,14 @@ const maxPayments = 5
 // deliver hands over parcel i and is paid for it: as its recipient asked, else
 // by another tender, each time under a new ref. Cash always works.
 func (d *day) deliver(ctx context.Context, i int, p route.Parcel) error {
-	tender := p.Tender
+	tender, name := p.Tender, nameOf(p)
 	certain := d.online >= forgotten // the host does not forget what comes now
 	for n := 1; n <= maxPayments; n++ {
-		ref := p.Waybill
+		ref := name
 		if n > 1 {
-			ref = fmt.Sprintf("%s/%d", p.Waybill, n)
+			ref = fmt.Sprintf("%s/%d", name, n)
 		}
-		a, err := d.do(ctx, asked{Ref: ref, Parcel: p.Waybill, Op: queue.Sale.String(), Tender: tender.String(), Terminal: terminalOf(tender), Fen: p.Fen})
+		a, err := d.do(ctx, asked{Ref: ref, Parcel: name, Op: queue.Sale.String(), Tender: tender.String(), Terminal: terminalOf(tender), Fen: p.Fen})
 		if err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func (d *day) deliver(ctx context.Context, i int, p route.Parcel) error {
 			if !a.Offline {
 				d.online++
 			}
-			d.handed = append(d.handed, p.Waybill)
+			d.handed = append(d.handed, name)
 			d.taken = append(d.taken, taken{ref: ref, tender: tender, fen: p.Fen, booked: certain})
 			d.show.ParcelDone(tender, p.Fen)
 			return d.secondThoughts(ctx, i, a)
@@ -39,6 +39,15 @@ func (d *day) deliver(ctx context.Context, i int, p route.Parcel) error {
 	}
 	d.show.Refused(p.Waybill)
 	return nil
+}
+
+// nameOf is what a parcel's payments are called after: its waybill, or, where
+// that could be taken for a card number, its line in the route.
+func nameOf(p route.Parcel) string {
+	if handset.CardLike(p.Waybill) {
+		return fmt.Sprintf("line/%d", p.Line)
+	}
+	return p.Waybill
 }
 
 // next is what the customer pays with after a tender did not work. One that is

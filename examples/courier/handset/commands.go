@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -67,19 +66,6 @@ func clipped(s string) string {
 		return s[:6] + "…"
 	}
 	return s
-}
-
-var refForm = regexp.MustCompile(`^[A-Za-z0-9/-]{1,40}$`)
-
-// badRef answers a malformed ref and tells whether it was one.
-func (h *handset) badRef(refs ...string) bool {
-	for _, ref := range refs {
-		if !refForm.MatchString(ref) {
-			h.mistake(h.words.badRef, clipped(ref))
-			return true
-		}
-	}
-	return false
 }
 
 // answer writes what is told of a ref.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,8 +55,7 @@ type handset struct {
 	leave  sync.Once
 	doubts map[queue.ID]string // requests in doubt, told to the courier, by ref
 
-	settling queue.BatchID // whose entries members are; the settlement's own
-	members  []queue.ID
+	settlements bell // rings when a settlement beside the commands has ended
 
 	mu  sync.Mutex
 	out io.Writer
@@ -77,7 +75,7 @@ func run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	}
 	h := &handset{cfg: cfg, words: wordsOf(cfg.Lang), q: q, wire: newWire(cfg.Offline), gone: make(chan struct{}),
 		doubts: map[queue.ID]string{}, out: out}
-	h.traps = &armoury{say: h.say, gone: h.gone, armed: map[Trap]int{}}
+	h.traps = &armoury{say: h.say, gone: h.gone, armed: cfg.armed}
 	err = h.work(ctx, in)
 	return blocked(cfg.Journal, errors.Join(err, closed(q.Close())))
 }
@@ -114,7 +112,7 @@ func (h *handset) work(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	for _, l := range []line{h.cards, h.cash} {
-		forwarders.Go(func() { _ = h.q.Forward(ctx, l.lane, l.host) })
+		forwarders.Go(func() { h.forward(ctx, l) })
 	}
 	return h.obeyAll(ctx, cancel, in)
 }
@@ -123,8 +121,12 @@ func (h *handset) work(ctx context.Context, in io.Reader) error {
 func (h *handset) abandon() { h.leave.Do(func() { close(h.gone) }) }
 
 func (h *handset) connect(lane queue.Lane) (line, error) {
-	w := &watched{traps: h.traps, tunnel: func() { h.network(true) }}
+	w := &watched{traps: h.traps, tunnel: func() { h.network(true) }, off: h.wire.isOff, pause: h.cfg.RetryMin, words: h.words,
+		told: map[about]string{}, untold: map[queue.BatchID]error{}, answered: map[queue.BatchID]bool{}}
 	w.tell = func(step string, e queue.Entry) { h.step(lane, step, e) }
+	w.warn = func(a about, sentence string) { h.warn(lane, a, sentence) }
+	members := &members{q: h.q}
+	w.place = members.place
 	host, err := h.cfg.connect(h.cfg, h.q, lane, h.wire.dial(h.cfg.Host, w.wrote))
 	w.Host = host
 	return line{lane, w}, err
@@ -254,36 +256,11 @@ func lineState(off bool) string {
 	return "on"
 }
 
-// step tells of a step in the settlement of a lane.
-func (h *handset) step(lane queue.Lane, step string, e queue.Entry) {
-	l := newLine(WordEvent).with("about", "settling").with("terminal", lane.Terminal).with("step", step)
-	if e.ID != 0 {
-		sent, of := h.place(e)
-		l = l.number("entry", int64(e.ID)).number("sent", int64(sent)).number("of", int64(of))
-	}
-	h.say(l)
-}
-
-// place tells how far in its batch an entry stands, and how many the batch has.
-func (h *handset) place(e queue.Entry) (place, of int) {
-	if h.settling != e.Batch {
-		h.settling, h.members = e.Batch, nil
-		for m, err := range h.q.All(context.Background(), queue.Filter{Batch: e.Batch}) {
-			if err != nil {
-				break // it is for the screen only
-			}
-			h.members = append(h.members, m.ID)
-		}
-	}
-	i, _ := slices.BinarySearch(h.members, e.ID)
-	return i + 1, len(h.members)
-}
-
 // options are the journal's, with the times that the handset was given.
 func (c Config) options() *queue.Options {
 	return &queue.Options{
 		AnswerTimeout: c.AnswerTimeout, PrepareTimeout: 2 * c.AnswerTimeout,
-		RetryMin: c.RetryMin, RetryMax: c.RetryMax, ReversalTries: reversalTries, LockWait: lockWait,
+		RetryMin: c.RetryMin, RetryMax: c.RetryMax, ReversalTries: reversalTries, LockWait: lockWait, BatchLimit: c.BatchLimit,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,8 +62,10 @@ func (b *bench) start(flags ...string) *session {
 
 // startWith starts a handset whose links wrap changes; nil: Main itself.
 func (b *bench) startWith(wrap func(Host) Host, flags ...string) *session {
-	args := append([]string{"-host", b.server.Addr().String(), "-journal", b.journal, "-lang", "en",
-		"-answer-timeout", "300ms", "-retry", "50ms"}, flags...)
+	args := append([]string{"-host", b.server.Addr().String(), "-journal", b.journal, "-answer-timeout", "300ms", "-retry", "50ms"}, flags...)
+	if !slices.Contains(flags, "-lang") {
+		args = append(args, "-lang", "en")
+	}
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	s := &session{t: b.t, in: inW, out: bufio.NewReader(outR), ended: make(chan int, 1)}
@@ -70,7 +73,7 @@ func (b *bench) startWith(wrap func(Host) Host, flags ...string) *session {
 		status := exitDone
 		if wrap == nil {
 			status = Main(context.Background(), args, inR, outW, &s.stderr)
-		} else if err := runWith(wrap, args, inR, outW); err != nil {
+		} else if err := runWith(wrap, args, inR, outW, &s.stderr); err != nil {
 			s.stderr.WriteString(err.Error())
 			status = exitBlocked
 		}
@@ -81,7 +84,7 @@ func (b *bench) startWith(wrap func(Host) Host, flags ...string) *session {
 	return s
 }
 
-func runWith(wrap func(Host) Host, args []string, in io.Reader, out io.Writer) error {
+func runWith(wrap func(Host) Host, args []string, in io.Reader, out, errs io.Writer) error {
 	cfg, err := parse(args, io.Discard)
 	if err != nil {
 		return err
@@ -90,6 +93,7 @@ func runWith(wrap func(Host) Host, args []string, in io.Reader, out io.Writer) e
 		h, err := connect(cfg, q, lane, dial)
 		return wrap(h), err
 	}
+	cfg.errs = errs
 	return run(context.Background(), cfg, in, out)
 }
 

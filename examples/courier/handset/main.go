@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,9 +40,12 @@ type Config struct {
 	RetryMin      time.Duration
 	RetryMax      time.Duration
 	Patience      time.Duration // how long settle tries
+	BatchLimit    int           // records a batch of the host takes
 	Lang          screen.Lang
 
 	connect connector
+	armed   map[Trap]int
+	errs    io.Writer // gets a sentence about each trouble; nil: none
 }
 
 // Main is the program: flags in args, commands on stdin, answers on stdout. It
@@ -52,6 +58,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if err == nil {
 		ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer cancel()
+		cfg.errs = stderr
 		err = run(ctx, cfg, stdin, stdout)
 	}
 	if err == nil {
@@ -82,12 +89,26 @@ func (c Config) cashLane() queue.Lane {
 	return queue.Lane{Host: depot, Merchant: c.Merchant, Terminal: c.CashTerminal}
 }
 
+// hostLimit is how many records a batch has at most.
+const hostLimit = 500
+
+// arm arms a trap before anything is sent: NAME:PASS.
+func (c Config) arm(s string) error {
+	name, pass, _ := strings.Cut(s, ":")
+	n, err := strconv.Atoi(pass)
+	if err != nil || n < 0 || !slices.Contains(traps, Trap(name)) {
+		return errors.New("NAME:PASS")
+	}
+	c.armed[Trap(name)] = n
+	return nil
+}
+
 // retryMin is the pause after a first failure; -retry bounds the later ones.
 const retryMin = 20 * time.Millisecond
 
 func parse(args []string, stderr io.Writer) (Config, error) {
 	lang, langErr := screen.Language(screen.LanguageFlag(args), os.Getenv)
-	c := Config{Lang: lang, RetryMin: retryMin, connect: connect}
+	c := Config{Lang: lang, RetryMin: retryMin, connect: connect, armed: map[Trap]int{}}
 	w := wordsOf(lang)
 	f := flag.NewFlagSet("handset", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -103,6 +124,8 @@ func parse(args []string, stderr io.Writer) (Config, error) {
 	f.DurationVar(&c.AnswerTimeout, "answer-timeout", 3*time.Second, w.flags["answer-timeout"])
 	f.DurationVar(&c.RetryMax, "retry", 5*time.Second, w.flags["retry"])
 	f.DurationVar(&c.Patience, "patience", 30*time.Second, w.flags["patience"])
+	f.IntVar(&c.BatchLimit, "batch-limit", hostLimit, w.flags["batch-limit"])
+	f.Func("arm", w.flags["arm"], c.arm)
 	f.String("lang", "", w.flags["lang"])
 	if langErr != nil {
 		return c, langErr
@@ -124,6 +147,8 @@ func parse(args []string, stderr io.Writer) (Config, error) {
 		return c, errors.New(w.badTMK)
 	case c.AnswerTimeout <= 0 || c.RetryMax <= 0 || c.Patience <= 0:
 		return c, errors.New(w.badTime)
+	case c.BatchLimit < 1 || c.BatchLimit > hostLimit:
+		return c, fmt.Errorf(w.badLimit, hostLimit)
 	}
 	c.RetryMin = min(c.RetryMin, c.RetryMax)
 	return c, nil

@@ -43,7 +43,7 @@ func (h *handset) take(ctx context.Context, t queue.Transaction) (queue.Entry, e
 	if t.Tender == queue.Cash {
 		return h.q.Append(ctx, t)
 	}
-	e, err := h.q.Do(ctx, h.cards.host, t)
+	e, err := h.request(ctx, t)
 	if !errors.Is(err, queue.ErrNotSent) {
 		return e, err
 	}

@@ -16,8 +16,12 @@ func settle(h *handset, ctx context.Context, _ []string) error {
 	defer cancel()
 	total := settled{}
 	for _, l := range []line{h.cards, h.cash} {
-		if err := h.settleLane(ctx, l, &total); err != nil {
-			return h.unsettled(l.lane, err)
+		err := h.settleLane(ctx, l, &total)
+		if err == nil {
+			err = l.host.unsaid()
+		}
+		if err != nil {
+			return h.unsettled(l, err)
 		}
 	}
 	l, err := h.counts(ctx, newLine(WordSettle).with("state", Settled).number("batches", total.batches).number("mended", total.mended))
@@ -32,6 +36,7 @@ func settle(h *handset, ctx context.Context, _ []string) error {
 const (
 	Settled      = "settled"
 	Unsettled    = "unsettled"      // not yet: giving the command again goes on
+	Unsettlable  = "unsettlable"    // never, as things are: a message of the settlement cannot be made
 	OutOfBalance = "out-of-balance" // the host has closed a batch and has something else in it
 )
 
@@ -40,16 +45,20 @@ type settled struct{ batches, mended int64 }
 
 // unsettled answers why a lane could not be settled. An error of the journal
 // itself is returned.
-func (h *handset) unsettled(lane queue.Lane, err error) error {
+func (h *handset) unsettled(l line, err error) error {
 	if errors.Is(err, queue.ErrNotSynced) || errors.Is(err, queue.ErrClosed) || errors.Is(err, queue.ErrDamaged) {
 		return err
 	}
 	state := Unsettled
 	var different *reconcile.OutOfBalanceError
-	if errors.As(err, &different) {
+	switch {
+	case errors.As(err, &different):
 		state = OutOfBalance
+	case errors.Is(err, queue.ErrUnsendable):
+		state = Unsettlable
 	}
-	h.say(newLine(WordSettle).with("state", state).with("terminal", lane.Terminal).with("why", err.Error()))
+	l.host.answers(err)
+	h.say(newLine(WordSettle).with("state", state).with("terminal", l.lane.Terminal).with("why", h.words.why(err)))
 	return nil
 }
 
@@ -75,6 +84,9 @@ func (h *handset) settleLane(ctx context.Context, l line, total *settled) error 
 		h.step(l.lane, StepDrain, queue.Entry{})
 		for _, b := range waiting {
 			r, err := h.settleBatch(ctx, b.ID, l.host)
+			if err == nil {
+				l.host.complain(ctx, aboutSettling, nil)
+			}
 			total.mended += int64(len(r.Mended))
 			if err != nil {
 				return err
@@ -88,7 +100,7 @@ func (h *handset) settleLane(ctx context.Context, l line, total *settled) error 
 // settleBatch repeats the settlement until the host has said all it must: an
 // answer that got lost leaves open whether the host heard, and asking again is
 // safe.
-func (h *handset) settleBatch(ctx context.Context, b queue.BatchID, host reconcile.Host) (reconcile.Result, error) {
+func (h *handset) settleBatch(ctx context.Context, b queue.BatchID, host *watched) (reconcile.Result, error) {
 	for {
 		r, err := reconcile.Settle(ctx, h.q, b, host)
 		var different *reconcile.OutOfBalanceError
@@ -97,9 +109,11 @@ func (h *handset) settleBatch(ctx context.Context, b queue.BatchID, host reconci
 		case err == nil:
 			return r, nil
 		case errors.As(err, &different), errors.As(err, &outstanding), errors.Is(err, queue.ErrNotSynced),
-			errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrState):
+			errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrState), errors.Is(err, queue.ErrUnsendable),
+			errors.Is(err, reconcile.ErrWithoutHost):
 			return r, err
 		}
+		host.complain(ctx, aboutSettling, err)
 		pause := time.NewTimer(h.cfg.RetryMin)
 		select {
 		case <-pause.C:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tallystick/tallystick/queue"
 )
@@ -77,6 +78,16 @@ type watched struct {
 	tunnel func()      // switches the line off
 	asking atomic.Bool // a request is with the link
 	tell   func(step string, e queue.Entry)
+	place  func(e queue.Entry) (place, of int)
+	off    func() bool // the line is switched off
+	pause  time.Duration
+	words  *words
+	warn   func(a about, sentence string)
+
+	mu       sync.Mutex
+	told     map[about]string        // the trouble that was told last and is not over
+	untold   map[queue.BatchID]error // batches out of balance, settled beside the commands
+	answered map[queue.BatchID]bool  // out of balance, told in answer to settle
 }
 
 // Window hands on how many sends may run at once.
@@ -85,6 +96,13 @@ func (w *watched) Window() int {
 		return v.Window()
 	}
 	return 1
+}
+
+// Prepare tells why there is no line.
+func (w *watched) Prepare(ctx context.Context) (queue.Line, error) {
+	line, err := w.Host.Prepare(ctx)
+	w.complain(ctx, aboutLine, err)
+	return line, err
 }
 
 // wrote is called after each write to the host.
@@ -118,46 +136,4 @@ func (w *watched) Send(ctx context.Context, e queue.Entry) (queue.Answer, error)
 		return a, err
 	}
 	return w.Host.Send(ctx, e)
-}
-
-// The steps of a settlement, as events name them.
-const (
-	StepClosing = "closing"
-	StepDrain   = "draining"
-	StepTotals  = "totals"
-	StepDetail  = "detail"
-	StepEnd     = "end"
-	StepSettled = "settled"
-)
-
-func (w *watched) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (inland, foreign queue.Balance, err error) {
-	w.tell(StepTotals, queue.Entry{})
-	w.traps.at(TrapSettlement, "totals ready")
-	inland, foreign, err = w.Host.SendTotals(ctx, b, t)
-	if err == nil {
-		w.traps.at(TrapSettlement, "totals answered")
-	}
-	return inland, foreign, err
-}
-
-func (w *watched) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
-	w.traps.at(TrapUpload, "detail ready")
-	w.traps.at(TrapDetails, "detail ready")
-	a, err := w.Host.SendDetail(ctx, b, e)
-	if err == nil {
-		w.traps.at(TrapUpload, "detail answered")
-		w.traps.at(TrapDetails, "detail answered")
-		w.tell(StepDetail, e)
-	}
-	return a, err
-}
-
-func (w *watched) EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error) {
-	w.tell(StepEnd, queue.Entry{})
-	w.traps.at(TrapSettlement, "end ready")
-	a, err := w.Host.EndBatch(ctx, b, balanced, records)
-	if err == nil {
-		w.traps.at(TrapSettlement, "end answered")
-	}
-	return a, err
 }

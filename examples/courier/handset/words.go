@@ -1,13 +1,21 @@
 package handset
 
-import "github.com/tallystick/tallystick/examples/courier/screen"
+import (
+	"github.com/tallystick/tallystick/examples/courier/screen"
+	"github.com/tallystick/tallystick/queue/isolink"
+)
 
 // words are what the handset says to a person, in one language. The verbs are
 // the same in each.
 type words struct {
 	unknown, usage, badRef, badAmount string
+	cardRef                           string
 	extra, badTMK, badTime, other     string
-	help, about                       string
+	badLimit, help, about             string
+	noLine, noSettlement, code        string
+	different, outstanding            string
+	unsendable                        string
+	line                              map[isolink.Reason]string
 	flags                             map[string]string
 }
 
@@ -22,11 +30,32 @@ var english = words{
 	unknown:   "%q is no command; help lists them",
 	usage:     "the form is: %s",
 	badRef:    "%q is no ref; give 1 to 40 letters, digits, hyphens and slashes",
+	cardRef:   "that looks like a card number; give a name of the payment as its ref, never the card's",
 	badAmount: "%q is no amount; give yuan from 0.01 to 50000.00 with at most two decimals",
 	extra:     "the argument %q is too much: handset takes flags only; -help lists them",
 	badTMK:    "-tmk takes 32 hexadecimal digits",
 	badTime:   "-answer-timeout, -retry and -patience take times above zero",
 	other:     "%v; -help lists the flags",
+	badLimit:  "-batch-limit takes a number from 1 to %d",
+
+	noLine:       "terminal %s has no line to its host: %s",
+	noSettlement: "terminal %s cannot be settled now: %s",
+	code:         "%s (code %s)",
+	different:    "batch %d is closed and out of balance: look at its entries %v with the host, which may also have others",
+	outstanding:  "entries of batch %d have no end yet or need a person: %v",
+	unsendable:   "a message of its settlement cannot be made, and trying again does not help: %v",
+	line: map[isolink.Reason]string{
+		isolink.NoNetwork:       "there is no network, or no way to the host",
+		isolink.NoName:          "the host's name is not known; check -host",
+		isolink.ConnRefused:     "nothing listens at the host's address; is the acquirer running, is -host right?",
+		isolink.NoTrust:         "the connection cannot be secured",
+		isolink.Silent:          "the host does not answer",
+		isolink.Broken:          "the connection broke",
+		isolink.HostBusy:        "the host refuses for now",
+		isolink.HostRefused:     "the host refuses",
+		isolink.TerminalUnknown: "the host does not know this terminal or merchant; have it registered",
+		isolink.KeysWrong:       "the working keys are wrong; check -tmk",
+	},
 	help: `card REF AMOUNT          take a card: online, without a line offline
 qr REF AMOUNT            take a payment code: online only
 cash REF AMOUNT          take cash
@@ -50,6 +79,8 @@ quit                     end; REF is any name, AMOUNT is in yuan`,
 		"answer-timeout": "how long an answer is waited for",
 		"retry":          "the longest pause between two tries",
 		"patience":       "how long settle tries",
+		"batch-limit":    "how many `records` a batch of the host takes; at that many it is settled in mid-day",
+		"arm":            "wait at a trap to be killed, `NAME:PASS`; may be given more than once",
 		"eof-quits":      "end at once when standard input ends, whatever is under way",
 		"lang":           "language of what it says: `zh|en`; default by the locale",
 	},
@@ -59,11 +90,32 @@ var chinese = words{
 	unknown:   "没有 %q 这个命令；输入 help 查看命令",
 	usage:     "格式为：%s",
 	badRef:    "%q 不能作为参考号；请用 1 至 40 个字母、数字、连字符或斜杠",
+	cardRef:   "这像是银行卡号；请用自取的名称作参考号，不要用卡号",
 	badAmount: "%q 不是金额；请以元为单位填写 0.01 至 50000.00，最多两位小数",
 	extra:     "多余的参数 %q：handset 只接受选项；用 -help 查看",
 	badTMK:    "-tmk 需要 32 位十六进制数字",
 	badTime:   "-answer-timeout、-retry 和 -patience 必须大于零",
 	other:     "%v；用 -help 查看选项",
+	badLimit:  "-batch-limit 是 1 至 %d 的整数",
+
+	noLine:       "终端 %s 与主机没有连接：%s",
+	noSettlement: "终端 %s 暂时无法结算：%s",
+	code:         "%s（应答码 %s）",
+	different:    "批次 %d 已结束但不平：请与主机核对分录 %v；主机也可能多出其他交易",
+	outstanding:  "批次 %d 中有尚无结果或需人工处理的分录：%v",
+	unsendable:   "结算报文无法组成，重试也无济于事：%v",
+	line: map[isolink.Reason]string{
+		isolink.NoNetwork:       "没有网络，或无法到达主机",
+		isolink.NoName:          "找不到主机名；请检查 -host",
+		isolink.ConnRefused:     "主机地址没有程序在监听；请确认 acquirer 已启动，-host 无误",
+		isolink.NoTrust:         "无法建立安全连接",
+		isolink.Silent:          "主机没有应答",
+		isolink.Broken:          "连接中断",
+		isolink.HostBusy:        "主机暂时拒绝",
+		isolink.HostRefused:     "主机拒绝",
+		isolink.TerminalUnknown: "主机不认识该终端或商户；请先登记",
+		isolink.KeysWrong:       "工作密钥不对；请检查 -tmk",
+	},
 	help: `card 参考号 金额           刷卡：联机，无网络时脱机
 qr 参考号 金额             扫码：只能联机
 cash 参考号 金额           现金
@@ -87,6 +139,8 @@ quit                       退出；参考号任取，金额以元为单位`,
 		"answer-timeout": "等待应答的时间",
 		"retry":          "两次尝试之间的最长间隔",
 		"patience":       "结算最多尝试多久",
+		"batch-limit":    "主机一个批次的最大`笔数`；达到时当即结算",
+		"arm":            "在某一点停下等待强杀，`名称:次数`；可多次给出",
 		"eof-quits":      "标准输入结束时立即退出，不管正在做什么",
 		"lang":           "提示语言 `zh|en`；默认取自系统区域设置",
 	},
