@@ -22,6 +22,9 @@ const (
 	setUpperHex
 )
 
+// setPrintable are all characters that ASCII prints.
+const setPrintable = setAlpha | setDigit | setSpecial | setSpace
+
 // charSet tells of each ASCII character which sets it is in; 0 for all others.
 var charSet = func() (t [256]uint8) {
 	for c := 0x20; c < 0x7F; c++ {
@@ -75,7 +78,7 @@ func all8(x uint64, allow uint8) bool {
 		in = within(x, '0', '9') | within(x|0x20*eachOne, 'a', 'z')
 	case setAlpha | setDigit | setSpace:
 		in = within(x, '0', '9') | within(x|0x20*eachOne, 'a', 'z') | within(x, ' ', ' ')
-	case setAlpha | setDigit | setSpecial | setSpace:
+	case setPrintable:
 		in = within(x, 0x20, 0x7E)
 	}
 	return in&^x&eachTop == eachTop
@@ -112,6 +115,29 @@ func badIn(b []byte, allow uint8) int {
 		return badChar(b, allow)
 	}
 	return -1
+}
+
+// goodText reports whether all of b is in the sets in allow. It may say no of
+// what is allowed, and badIn decides.
+func goodText(b []byte, allow uint8) bool {
+	switch {
+	case len(b) < 8:
+		for _, c := range b {
+			if charSet[c]&allow == 0 {
+				return false
+			}
+		}
+		return true
+	case allow != setPrintable:
+		return badIn(b, allow) < 0
+	}
+	x := binary.BigEndian.Uint64(b[len(b)-8:])
+	in := within(x, 0x20, 0x7E) &^ x
+	for i := 0; i+8 < len(b); i += 8 {
+		x = binary.BigEndian.Uint64(b[i:])
+		in &= within(x, 0x20, 0x7E) &^ x
+	}
+	return in&eachTop == eachTop
 }
 
 func firstHigh[T string | []byte](s T) int {

@@ -23,7 +23,7 @@ func (s *Spec) DecodeInto(m *Message, b []byte) error {
 		m.at = newData(s).self.at
 	}
 	d := m.data()
-	d.reset()
+	d.forget()
 	d.spec = s
 	if err := s.decode(d, b); err != nil {
 		d.reset()
@@ -48,7 +48,7 @@ func (s *Spec) decode(d *data, b []byte) error {
 		for word != 0 {
 			de := half<<6 + bits.TrailingZeros64(word) + 1
 			word &= word - 1
-			k := s.kinds[de]
+			k := &s.kinds[de]
 			end := at + int(k.bytes)
 			if k.kind != kindBCD || end > len(b) {
 				if run < at && badNibble(b[run:at]) >= 0 {
@@ -57,7 +57,7 @@ func (s *Spec) decode(d *data, b []byte) error {
 				if k.kind == kindNone {
 					return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
 				}
-				if k.kind != kindRaw || end > len(b) {
+				if end > len(b) || k.kind != kindRaw && (k.kind != kindChars || !goodText(b[at:end], k.allow)) {
 					if end, err = s.fields[de].scan(b, at); err != nil {
 						return err
 					}
@@ -74,7 +74,8 @@ func (s *Spec) decode(d *data, b []byte) error {
 	if at != len(b) {
 		return &FieldError{Offset: at, Err: ErrTrailing, Detail: count(len(b)-at, "byte")}
 	}
-	d.buf, d.last = append(d.buf, b[start:]...), uint8(last)
+	d.fill(b[start:])
+	d.last = uint8(last)
 	return nil
 }
 

@@ -333,6 +333,13 @@ func TestRemovedContentIsWiped(t *testing.T) {
 	require.NotContains(t, memory, "\x1B\x2C\x3D")
 	m.Reset(0x0200)
 	require.Equal(t, strings.Repeat("\x00", 512), string(m.data().first[:]))
+
+	short := unhexed(t, "02002000000000000000310000")
+	for _, next := range [][]byte{short, short[:10]} {
+		require.NoError(t, m.Set(35, "6221558812340000=3012"))
+		_ = UnionPay().DecodeInto(m, next)
+		require.NotContains(t, string(m.data().first[:]), "\x58\x81\x23")
+	}
 }
 
 func TestFramesRefused(t *testing.T) {

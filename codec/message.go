@@ -68,8 +68,24 @@ func (m *Message) Reset(t MTI) {
 
 func (d *data) reset() {
 	clear(d.buf)
-	clear(d.slots[:d.last+1])
+	d.forget()
 	d.buf = d.buf[:0]
+}
+
+// fill makes b the bytes of all fields and wipes what it does not overwrite.
+func (d *data) fill(b []byte) {
+	if len(b) < len(d.buf) {
+		clear(d.buf[len(b):])
+	}
+	if cap(d.buf) < len(b) {
+		clear(d.buf)
+	}
+	d.buf = append(d.buf[:0], b...)
+}
+
+// forget is reset but for the bytes of the fields.
+func (d *data) forget() {
+	clear(d.slots[:d.last+1])
 	d.bits = [2]uint64{}
 	d.mti, d.wide, d.loose, d.last = 0, false, false, 0
 }

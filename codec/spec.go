@@ -55,7 +55,7 @@ func (c class) sets() uint8 {
 	case classZ:
 		return setDigit | setEqual
 	}
-	return setAlpha | setDigit | setSpecial | setSpace
+	return setPrintable
 }
 
 // wire is how content, a length or the message type is written in bytes.
@@ -201,12 +201,13 @@ type shortWay struct {
 	kind   kind
 	plain  bool // the content is read as it stands on the wire
 	before uint8
+	allow  uint8
 	bytes  uint16
 }
 
 func (f *field) shortWay() shortWay {
 	plain := f.wire == wireRaw || f.wire == wireASCII
-	return shortWay{f.kind, plain, uint8(f.before), f.bytes}
+	return shortWay{f.kind, plain, uint8(f.before), f.allow, f.bytes}
 }
 
 // rules are what field lines take unless they say otherwise.

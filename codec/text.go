@@ -32,48 +32,42 @@ func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
 	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
 		return dst, false
 	}
-	k, at, n := d.spec.kinds[de], int(d.slots[de].off), len(dst)
-	if k.kind == kindBCD && at+8 <= cap(d.buf) && n+2*int(k.bytes) <= cap(dst) {
+	k, at, size := &d.spec.kinds[de], int(d.slots[de].off), int(d.slots[de].len)
+	switch {
+	case k.kind == kindBCD && at+8 <= cap(d.buf) && len(dst)+2*size <= cap(dst):
 		// Eight bytes are looked at, those behind the field in vain.
-		dst = dst[:n+2*int(k.bytes)]
+		n := len(dst)
+		dst = dst[:n+2*size]
 		putDigits(dst[n:], binary.BigEndian.Uint64(d.buf[at:at+8]))
 		return dst, true
-	}
-	w := d.wireOf(de)
-	switch {
 	case k.plain:
-		return append(dst, w[k.before:]...), true
+		return append(dst, d.buf[at+int(k.before):at+size]...), true
 	case k.kind == kindBCD:
-		return unpackNibbles(dst, w), true
-	case k.kind == kindBCDVar && w[0]&1 == 0: // the number of digits
-		return unpackNibbles(dst, w[1:]), true
+		return unpackNibbles(dst, d.wireOf(de)), true
+	case k.kind == kindBCDVar && d.buf[at]&1 == 0: // the number of digits
+		return unpackNibbles(dst, d.buf[at+1:at+size]), true
 	case k.kind == kindBCDOdd:
-		return unpackNibbles(append(dst, '0'|w[0]&15), w[1:]), true
+		return unpackNibbles(append(dst, '0'|d.buf[at]&15), d.buf[at+1:at+size]), true
 	}
-	return d.spec.fields[de].appendContent(dst, w), true
+	return d.spec.fields[de].appendContent(dst, d.wireOf(de)), true
 }
 
 // putDigits fills dst, of an even size up to 16, with the first nibbles of x as
-// digits.
+// digits. What two stores are needed for they write with the middle in both.
 func putDigits(dst []byte, x uint64) {
 	y := spread(uint32(x>>32)) | eachZero
-	if len(dst) >= 8 {
+	n := len(dst)
+	switch {
+	case n > 8:
+		binary.BigEndian.PutUint64(dst[n-8:], spread(uint32(x>>((64-4*n)&63)))|eachZero)
+		fallthrough
+	case n == 8:
 		binary.BigEndian.PutUint64(dst, y)
-		if len(dst) == 8 {
-			return
-		}
-		dst, y = dst[8:], spread(uint32(x))|eachZero
-	}
-	switch len(dst) {
-	case 2:
+	case n >= 4:
+		binary.BigEndian.PutUint32(dst[n-4:], uint32(y>>((64-8*n)&63)))
+		binary.BigEndian.PutUint32(dst, uint32(y>>32))
+	default:
 		binary.BigEndian.PutUint16(dst, uint16(y>>48))
-	case 4:
-		binary.BigEndian.PutUint32(dst, uint32(y>>32))
-	case 6:
-		binary.BigEndian.PutUint32(dst, uint32(y>>32))
-		binary.BigEndian.PutUint16(dst[4:], uint16(y>>16))
-	case 8:
-		binary.BigEndian.PutUint64(dst, y)
 	}
 }
 
