@@ -35,6 +35,7 @@ func (s *Spec) AppendMAC(dst []byte, m *Message, mac MAC) ([]byte, error) {
 		return dst, err
 	}
 	de := macField(d.bits, d.wide)
+	m.Unset(64) // of before the message had a secondary bitmap
 	m.Unset(de)
 	if err := s.macDef(de); err != nil {
 		return dst, err

@@ -350,3 +350,11 @@ func TestFillersTolerated(t *testing.T) {
 		}
 	}
 }
+
+func TestResponseIndicatorTakesLetters(t *testing.T) {
+	for _, s := range []*Spec{ISO1987ASCII(), ISO1987BCD()} {
+		m := NewMessage(s, 0x0312)
+		require.NoError(t, m.Set(93, "AB123"))
+		require.Equal(t, "AB123", string(m.data().wireOf(93)))
+	}
+}

@@ -113,6 +113,27 @@ func TestMACOfWideMessages(t *testing.T) {
 	}
 }
 
+// A MAC of before a message got its secondary bitmap does not stay beside the
+// new one.
+func TestOneMACInAMessage(t *testing.T) {
+	s := ISO1987BCD()
+	m := NewMessage(s, 0x0800)
+	require.NoError(t, m.Set(11, "000001"))
+	mac, err := NewX99MAC(make([]byte, 8), MACOptions{})
+	require.NoError(t, err)
+	_, err = s.AppendMAC(nil, m, mac)
+	require.NoError(t, err)
+	require.True(t, m.Has(64))
+	require.NoError(t, m.Set(70, "301"))
+	raw, err := s.AppendMAC(nil, m, mac)
+	require.NoError(t, err)
+	require.False(t, m.Has(64))
+	back, err := s.Decode(raw)
+	require.NoError(t, err)
+	require.NoError(t, VerifyMAC(raw, back, mac))
+	require.False(t, back.Has(64))
+}
+
 func TestMACKeysStayHidden(t *testing.T) {
 	key := []byte("ABCDEFGHIJKLMNOP")
 	ecb, err := NewECBMAC(key)

@@ -117,6 +117,8 @@ func TestDetails48(t *testing.T) {
 	require.NoError(t, m.SetValue(48, eight))
 	_, err = append(eight, list[0]).Append(nil)
 	require.ErrorIs(t, err, ErrStructure)
+	_, err = Details48{{STAN: 1, Amount: 5}}.Append(nil)
+	require.ErrorIs(t, err, ErrTooShort)
 	_, err = Details48{}.Append(nil)
 	require.ErrorIs(t, err, ErrStructure)
 	for _, s := range []string{"", "00", "09", text[:81], text + "0", "01" + "02" + text[4:42], "0x" + text[2:]} {
