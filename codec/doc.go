@@ -39,7 +39,8 @@
 // and last 4 digits, tracks, PIN blocks, chip data, keys and balances not at
 // all; so are fields that the standard leaves to the acquirer, unless their
 // dialect says !show. [Message.Text] and [Message.Bytes] give the content
-// itself. [PAN], [TLV] and [Tagged59] keep to the same, and keys show nothing.
+// itself. [PAN], [TLV] and [Tagged59] keep to the same, keys show
+// nothing, wrapped keys their check value.
 //
 // # The table of a dialect
 //

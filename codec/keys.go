@@ -2,11 +2,15 @@ package codec
 
 import (
 	"crypto/subtle"
+	"fmt"
+	"io"
+	"strconv"
 )
 
 // WrappedKey is a working key as a sign-in brings it: encrypted under the
 // terminal master key, with its check value. It holds nothing secret to those
-// who lack the master key.
+// who lack the master key. Printed it shows its size and its check value; fmt
+// cannot ask it that in a field that is not exported.
 type WrappedKey struct {
 	Cipher []byte  // 8 or 16 bytes; nil if there is no such key
 	Check  [4]byte // the key check value
@@ -14,6 +18,17 @@ type WrappedKey struct {
 
 // Present reports whether there is a key.
 func (k WrappedKey) Present() bool { return len(k.Cipher) > 0 }
+
+// String gives the number of bytes and the check value.
+func (k WrappedKey) String() string {
+	return "key[" + strconv.Itoa(len(k.Cipher)) + "] " + string(appendHex(nil, k.Check[:]))
+}
+
+// Format gives the same for every verb.
+func (k WrappedKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// MarshalText gives the same, in JSON too.
+func (k WrappedKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // WorkingKeys is DE 62 of a sign-in's answer.
 //

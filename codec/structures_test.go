@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,28 @@ func TestMACOfWideMessages(t *testing.T) {
 			require.ErrorIs(t, VerifyMAC(raw, back, mac), ErrBadMAC)
 		}
 	}
+}
+
+// A wrapped key shows its check value only, alone and in what holds it.
+func TestWrappedKeysStayHidden(t *testing.T) {
+	k := WrappedKey{Cipher: []byte("\xA1\xB2\xC3\xD4\xE5\xF6\x07\x18"), Check: [4]byte{0x82, 0xE1, 0x36, 0x65}}
+	hold := struct {
+		K    WorkingKeys
+		P    *WrappedKey
+		List []WrappedKey
+	}{WorkingKeys{PIN: k}, &k, []WrappedKey{k}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		for _, v := range []any{k, &k, hold, &hold, hold.K} {
+			s := strings.ToLower(fmt.Sprintf(verb, v))
+			for _, secret := range []string{"b2c3", "b2, 0xc3", "178 195", "0xb2", "\xb2\xc3", "\\xb2"} {
+				require.NotContains(t, s, secret, verb)
+			}
+		}
+	}
+	b, err := json.Marshal(hold)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "key[8] 82E13665")
+	require.NotContains(t, string(b), base64.StdEncoding.EncodeToString(k.Cipher))
 }
 
 // A MAC of before a message got its secondary bitmap does not stay beside the
