@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,9 +52,27 @@ type session struct {
 	t      *testing.T
 	in     *io.PipeWriter
 	out    *bufio.Reader
-	stderr bytes.Buffer // read it after the end only
+	stderr sentences
 	ended  chan int
 	events []Line // seen while waiting for something else
+}
+
+// sentences is what a session wrote to standard error up to now.
+type sentences struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *sentences) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *sentences) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 func (b *bench) start(flags ...string) *session {
@@ -74,7 +93,7 @@ func (b *bench) startWith(wrap func(Host) Host, flags ...string) *session {
 		if wrap == nil {
 			status = Main(context.Background(), args, inR, outW, &s.stderr)
 		} else if err := runWith(wrap, args, inR, outW, &s.stderr); err != nil {
-			s.stderr.WriteString(err.Error())
+			io.WriteString(&s.stderr, err.Error())
 			status = exitBlocked
 		}
 		inR.Close()
