@@ -128,6 +128,25 @@ func TestOwnDialects(t *testing.T) {
 	require.Contains(t, errs, "line 1, column 6")
 }
 
+// An approval is not told as a refusal because its dialect has no table of
+// codes, or one of its own.
+func TestApprovalsOfOtherDialects(t *testing.T) {
+	table := filepath.Join(t.TempDir(), "own.txt")
+	require.NoError(t, os.WriteFile(table, []byte("dialect acme\nmti ascii\nbitmap hex\n39 an2 fixed response code\n"), 0o600))
+	const bitmap = "0000000002000000"
+	_, out, _ := decode(t, "0210"+bitmap+"00", "-text", "-table", table)
+	require.Contains(t, out, "approved")
+	_, out, _ = decode(t, "0210"+bitmap+"Q8", "-text", "-table", table)
+	require.NotContains(t, out, "declined")
+	status, out, _ := decode(t, "2210"+bitmap+"0000", "-text", "-dialect", "iso2003-ascii")
+	require.Equal(t, statusFine, status)
+	require.NotContains(t, out, "declined")
+	_, out, _ = decode(t, "0210"+bitmap+"51", "-text", "-dialect", "iso1987-ascii")
+	require.Contains(t, out, "declined")
+	_, out, _ = decode(t, "1210"+bitmap+"116", "-text", "-dialect", "iso1993-ascii")
+	require.Contains(t, out, "declined")
+}
+
 func TestUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -19,7 +19,7 @@ func parts(m *codec.Message, de int, clear bool) []part {
 	version := m.Type() >> 12
 	switch {
 	case de == 39:
-		return response(dialect, text)
+		return response(dialect, version, text)
 	case de == 55:
 		return chip(raw, clear)
 	case dialect == "unionpay":
@@ -32,15 +32,21 @@ func parts(m *codec.Message, de int, clear bool) []part {
 	return nil
 }
 
-func response(dialect, code string) []part {
-	look := codec.UnionPayCode
+// response explains a response code: with the dialect's own table, in a dialect
+// of one's own only a code that the version's table has.
+func response(dialect string, version codec.MTI, code string) []part {
+	var r codec.Response
 	switch {
-	case strings.HasPrefix(dialect, "iso1987"):
-		look = codec.ISO1987Code
-	case dialect != "unionpay":
-		look = codec.ISO1993Code
+	case dialect == "unionpay":
+		r = codec.UnionPayCode(code)
+	case version == 0 && len(code) == 2:
+		r = codec.ISO1987Code(code)
+	case version == 1 && len(code) == 3:
+		r = codec.ISO1993Code(code)
 	}
-	r := look(code)
+	if own := dialect != "unionpay" && !strings.HasPrefix(dialect, "iso"); r.Code == "" || own && !r.Known {
+		return nil
+	}
 	return []part{{r.Class.String() + ", next: " + r.Next.String(), r.En + " " + r.Zh}}
 }
 
