@@ -26,8 +26,8 @@
 // that the dialect does not define, and tertiary bitmaps. Nibbles that only
 // fill up are kept as they came if the dialect tolerates them.
 //
-// Decode takes at most 16 times the memory of its input and 8 KiB, ParseTLV at
-// most 16 times, and a message has at most 65535 bytes. [Framing.Read] takes
+// Decode takes at most 20 times the memory of its input and 8 KiB, ParseTLV at
+// most 32 times, and a message has at most 65535 bytes. [Framing.Read] takes
 // what the length in front announces, up to [Framing].Max, before the bytes
 // come. Tables and moov JSON, at most 1 MiB of text, are files of one's own and
 // may take 70 times their size while they are read.
@@ -85,7 +85,8 @@
 //
 // A sale of 16 fields is set and encoded, or decoded and read, without an
 // allocation if message and buffer are used again, with two at most if they are
-// new, which takes longer. This prints how many times longer that takes than straight lines of code without table or checks:
+// new, which takes longer. This prints how many times longer that takes than
+// straight lines of code without table or checks:
 //
 //	go test -run '^$' -bench Sale ./codec
 package codec
