@@ -61,11 +61,20 @@ func (t *Tx) Admit() error {
 	if g == nil {
 		return nil
 	}
-	keep, behind := g.reserve+slack, g.behind-2*g.put
-	if behind >= keep || (behind >= keep/2 && behind+g.among/2 >= keep) {
+	if g.admits() {
 		return nil
 	}
-	return &FullError{Room: max(0, behind) + g.among, Reserve: g.reserve, Err: g.growErr}
+	// What the group has put already has used up what the file had ahead of it.
+	g.behind, g.among, g.growErr = t.f.makeRoom(t.tx, 2*g.put+slack)
+	if g.admits() {
+		return nil
+	}
+	return &FullError{Room: max(0, g.behind-2*g.put) + g.among, Reserve: g.reserve, Err: g.growErr}
+}
+
+func (g *group) admits() bool {
+	keep, behind := g.reserve+slack, g.behind-2*g.put
+	return behind >= keep || (behind >= keep/2 && behind+g.among/2 >= keep)
 }
 
 // makeRoom fills the file with zeros ahead of a commit that puts about need

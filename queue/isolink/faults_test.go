@@ -96,8 +96,14 @@ func (p *passage) drain() {
 			if e.Kind == queue.Request {
 				continue // with its reversal
 			}
-			require.NoError(p.t, p.Unpark(ctx, e.ID, "test", "the message was damaged on its way"))
 			parked = true
+			if e.Kind == queue.Reversal && e.Answer.Verdict == queue.NotFound {
+				// The host approved the sale, late, and has forgotten it since: that
+				// there is nothing to reverse is a person's to believe.
+				require.NoError(p.t, p.Resolve(ctx, e.ID, queue.Answer{Verdict: queue.Approved}, "test", "the host has nothing of it"))
+				continue
+			}
+			require.NoError(p.t, p.Unpark(ctx, e.ID, "test", "the message was damaged on its way"))
 		}
 		if !parked {
 			return
@@ -126,11 +132,20 @@ func (p *passage) day() {
 	// A sale, and then one whose answer is lost, so that its reversal is struck.
 	p.strike(0x0200, "000")
 	p.untilStruck(func() { _, _ = p.Do(ctx, p.link, p.sale()) })
-	p.proxy.Strike(faultproxy.Fault{Kind: faultproxy.Drop, To: faultproxy.ToDevice,
-		Match: func(u []byte) bool { return len(u) > 15 && u[13] == 0x02 && u[14] == 0x10 }})
-	p.armed++
+	lose := func() {
+		p.proxy.Strike(faultproxy.Fault{Kind: faultproxy.Drop, To: faultproxy.ToDevice,
+			Match: func(u []byte) bool { return len(u) > 15 && u[13] == 0x02 && u[14] == 0x10 }})
+		p.armed++
+	}
+	lose()
 	p.strike(0x0400, "000")
-	p.untilStruck(func() { _, _ = p.Do(ctx, p.link, p.sale()) })
+	n := 0
+	p.untilStruck(func() {
+		if n++; n%20 == 0 {
+			lose() // the first one struck an answer that was late anyway
+		}
+		_, _ = p.Do(ctx, p.link, p.sale())
+	})
 	// An advice, a refund, a void.
 	told := p.sale()
 	told.Approval = "Y1"
