@@ -127,9 +127,6 @@ func (l Details48) Append(dst []byte) ([]byte, error) {
 		}
 		w.number(kind, 2, "card type")
 		w.number(int64(d.STAN), 6, "STAN")
-		if d.PAN.Reveal() == "" {
-			w.fail("card number", ErrTooShort)
-		}
 		w.padded(d.PAN.Reveal(), 20, "card number")
 		w.number(d.Amount, 12, "amount")
 	}
