@@ -167,18 +167,18 @@ func (q *Queue) clearReversals(ctx context.Context, up Uplink, l Lane) (Line, er
 		if err := q.takeLate(ctx, l, up); err != nil {
 			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
 		}
-		todo, err := q.begin(ctx, l, line, 1, classReversal, before)
+		first, err := q.begin(ctx, l, line, 1, classReversal, before)
 		if err != nil {
 			return Line{}, errors.Join(ErrNotSent, err, q.settleSent(ctx, l, before))
 		}
-		if len(todo) == 0 {
+		if len(first) == 0 {
 			return line, nil
 		}
-		before = []sent{q.send(ctx, up, todo[0])}
+		before = []sent{q.send(ctx, up, first[0])}
 		if before[0].failed() {
 			err := q.settleSent(ctx, l, before)
 			return Line{}, errors.Join(fmt.Errorf("%w: %w: entry %d is a reversal without an answer yet",
-				ErrNotSent, ErrHeldBack, todo[0].ID), err)
+				ErrNotSent, ErrHeldBack, first[0].ID), err)
 		}
 	}
 }
