@@ -36,7 +36,7 @@ func (l *Link) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (i
 	if err != nil {
 		return 0, 0, &AnswerError{Type: in.m.Type(), DE: 48, Err: err}
 	}
-	inland, foreign = balance(said.Inland.Verdict), balance(said.Foreign.Verdict)
+	inland, foreign = balance(totals.Inland, said.Inland), balance(totals.Foreign, said.Foreign)
 	if inland == 0 || foreign == 0 {
 		return 0, 0, &AnswerError{Type: in.m.Type(), DE: 48}
 	}
@@ -47,9 +47,17 @@ func group(s queue.Sums) codec.GroupTotals {
 	return codec.GroupTotals{DebitAmount: s.Debit, DebitCount: s.DebitCount, CreditAmount: s.Credit, CreditCount: s.CreditCount}
 }
 
-func balance(v codec.Verdict) queue.Balance {
-	switch v {
+// balance is what the host said of a group. A host that says "balanced" beside
+// other figures than it was told speaks of something else: they are no zeros,
+// which stand where a host repeats no figures.
+func balance(told, said codec.GroupTotals) queue.Balance {
+	switch said.Verdict {
 	case codec.VerdictBalanced:
+		figures := said
+		figures.Verdict, told.Verdict = 0, 0
+		if figures != (codec.GroupTotals{}) && figures != told {
+			return queue.NotBalanced
+		}
 		return queue.Balanced
 	case codec.VerdictUnbalanced:
 		return queue.NotBalanced

@@ -81,15 +81,23 @@ func result(claimed, own Group) int {
 }
 
 // settle compares the terminal's totals of a batch with the books. Asked again
-// it compares again; a closed batch repeats its result. A batch that is neither
-// current nor closed gets 77 and InError.
+// it compares again; a closed batch repeats its result to who claims the same as
+// at its close, and is out of balance with every other claim. A batch that is
+// neither current nor closed gets 77 and InError.
 func (b books) settle(t *terminalRecord, number uint32, claimed Totals) (Batch, string, error) {
 	r, err := b.batch(t.ID, number)
 	if err != nil {
 		return Batch{}, "", err
 	}
 	if r != nil && r.State == BatchClosed {
-		return *r, "", nil
+		said := *r
+		if claimed.Inland != r.Claimed.Inland {
+			said.Inland = Unbalanced
+		}
+		if claimed.Foreign != r.Claimed.Foreign {
+			said.Foreign = Unbalanced
+		}
+		return said, "", nil
 	}
 	if number != t.Batch {
 		return Batch{Inland: InError, Foreign: InError}, "77", nil

@@ -56,9 +56,12 @@ func TestSettlementInBalance(t *testing.T) {
 
 	require.Equal(t, "00", p.codeOf(p.end(codec.NetBatchEndEqual, 0)))
 	require.Equal(t, "00", p.codeOf(p.end(codec.NetBatchEndEqual, 0)), "the same end again")
-	inland, outland = p.verdicts(p.ask(p.settle(codec.Totals48{})))
-	require.Equal(t, codec.VerdictBalanced, inland, "a closed batch repeats its result, whatever is claimed")
+	inland, outland = p.verdicts(p.ask(p.settle(claim)))
+	require.Equal(t, codec.VerdictBalanced, inland, "a closed batch repeats its result")
 	require.Equal(t, codec.VerdictBalanced, outland)
+	inland, outland = p.verdicts(p.ask(p.settle(wrong)))
+	require.Equal(t, codec.VerdictBalanced, inland)
+	require.Equal(t, codec.VerdictUnbalanced, outland, "another claim is not what was balanced")
 
 	require.Equal(t, "77", p.codeOf(p.sale(1)), "the batch is closed")
 	require.Equal(t, "94", p.codeOf(sale), "but what is booked is known for ever")
