@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -59,7 +60,17 @@ func salvaged(t *testing.T, path string) (*Queue, SalvageReport) {
 		require.NoError(t, q.Close())
 	}
 	require.ErrorIs(t, err, ErrDamaged)
+	damaged, err := os.ReadFile(path)
+	require.NoError(t, err)
 	r, err := Salvage(bg, path, nil, &o)
+	if errors.Is(err, ErrDamaged) {
+		// A lane or batch is not readable while events are lost: refused, and
+		// the damaged file is as it was.
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(damaged, after))
+		return nil, r
+	}
 	require.NoError(t, err)
 	require.FileExists(t, r.Aside)
 	q, err = Open(path, nil, &o)
@@ -100,6 +111,9 @@ func salvageAll(t *testing.T, condensed bool) {
 			at := filepath.Join(t.TempDir(), "journal")
 			require.NoError(t, os.WriteFile(at, broken, 0o600))
 			q, r := salvaged(t, at)
+			if q == nil {
+				return
+			}
 			lost, parked := map[ID]bool{}, map[ID]bool{}
 			for _, id := range r.Lost {
 				lost[id] = true
