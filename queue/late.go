@@ -31,6 +31,17 @@ func (q *Queue) takeLate(ctx context.Context, l Lane, up Uplink) error {
 			if err := v.apply(event{kind: evAnswered, id: a.ID, answer: clip(a.Answer)}); err != nil {
 				return err
 			}
+			if e.Kind != Reversal || e.State != InDoubt {
+				continue
+			}
+			if e, err = v.entry(a.ID); err != nil {
+				return err
+			}
+			if e.State == Accepted {
+				if err := v.presentAnew(e); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})

@@ -402,3 +402,28 @@ func TestLateAnswers(t *testing.T) {
 	require.Equal(t, Parked, stateOf(t, q, "request"), "it was approved: nothing to reverse cannot be true")
 	require.NoError(t, q.Verify(bg))
 }
+
+// A reversal that a late answer ends lets a sale at the merchant's risk be
+// presented anew like any other.
+func TestLateAnswerToTheReversalOfASaleAtRisk(t *testing.T) {
+	q := openNew(t, fast)
+	_, err := q.AppendAtRisk(bg, cardSale("s"))
+	require.NoError(t, err)
+	up := &lateUplink{}
+	sends := 0
+	up.send = func(ctx context.Context, e Entry) (Answer, error) {
+		sends++
+		if e.Kind == Reversal {
+			up.late = []LateAnswer{{e.ID, e.STAN, Answer{Verdict: Approved, Code: "00"}}}
+			return silent(ctx, e)
+		}
+		if sends == 1 {
+			return silent(ctx, e)
+		}
+		return approve(ctx, e)
+	}
+	require.NoError(t, q.Drain(bg, cardLane, up))
+	require.Equal(t, Accepted, stateOf(t, q, "s"))
+	require.Equal(t, 3, sends)
+	require.NoError(t, q.Verify(bg))
+}
