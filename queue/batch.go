@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -215,7 +214,7 @@ func (v *fileView) forget(l laneRecord, ids []ID) error {
 		if e.Kind == Reversal {
 			continue
 		}
-		if err := v.tx.Delete(inSTANs, stanKey(l.number, e.STAN)); err != nil {
+		if err := v.exclude(inSTANs, be32(nil, l.number), uint64(e.STAN)); err != nil {
 			return err
 		}
 	}
@@ -224,12 +223,9 @@ func (v *fileView) forget(l laneRecord, ids []ID) error {
 
 // members returns the entries of a batch, in order.
 func (v *fileView) members(lane, n uint32) (ids []ID, err error) {
-	prefix := batchKey(lane, n)
-	err = v.tx.Scan(inMembers, prefix, nil, func(k, _ []byte) (bool, error) {
-		if len(k) != 16 {
-			return false, fmt.Errorf("%w: members of batch %d", ErrDamaged, n)
-		}
-		ids = append(ids, ID(binary.BigEndian.Uint64(k[8:])))
+	name := batchKey(lane, n)
+	err = v.numbers(inMembers, name, len(name), 0, func(_ []byte, id uint64) (bool, error) {
+		ids = append(ids, ID(id))
 		return true, nil
 	})
 	return ids, err

@@ -103,18 +103,18 @@ func (v *fileView) flushEntry(h *held) error {
 			return err
 		}
 		if e.Kind != Reversal {
-			if err := v.tx.Put(inSTANs, stanKey(l.number, e.STAN), idKey(e.ID)); err != nil {
+			if err := v.include(inSTANs, be32(nil, l.number), uint64(e.STAN)); err != nil {
 				return err
 			}
 		}
 	}
 	if h.old == nil || h.old.Batch.N != e.Batch.N {
 		if h.old != nil {
-			if err := v.tx.Delete(inMembers, memberKey(l.number, h.old.Batch.N, e.ID)); err != nil {
+			if err := v.exclude(inMembers, batchKey(l.number, h.old.Batch.N), uint64(e.ID)); err != nil {
 				return err
 			}
 		}
-		if err := v.tx.Put(inMembers, memberKey(l.number, e.Batch.N, e.ID), nil); err != nil {
+		if err := v.include(inMembers, batchKey(l.number, e.Batch.N), uint64(e.ID)); err != nil {
 			return err
 		}
 	}
@@ -127,21 +127,21 @@ func (v *fileView) flushEntry(h *held) error {
 func (v *fileView) flushWork(lane uint32, h *held) error {
 	var old []byte
 	if h.old != nil {
-		old = workKey(lane, *h.old)
+		old = workPlace(lane, *h.old)
 	}
-	cur := workKey(lane, h.cur)
+	cur := workPlace(lane, h.cur)
 	if string(old) == string(cur) {
 		return nil
 	}
 	if old != nil {
-		if err := v.tx.Delete(inWork, old); err != nil {
+		if err := v.exclude(inWork, old, uint64(h.cur.ID)); err != nil {
 			return err
 		}
 	}
 	if cur == nil {
 		return nil
 	}
-	return v.tx.Put(inWork, cur, nil)
+	return v.include(inWork, cur, uint64(h.cur.ID))
 }
 
 // flushCard keeps of the card what e's state still needs: all until the final

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/tallystick/tallystick/internal/journal"
 	"github.com/tallystick/tallystick/internal/record"
 	"github.com/tallystick/tallystick/internal/seal"
 )
@@ -71,13 +72,7 @@ func TestGoldenJournals(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, name := range files {
-		f, err := os.Open(name)
-		require.NoError(t, err)
-		r, err := gzip.NewReader(f)
-		require.NoError(t, err)
-		b, err := io.ReadAll(r)
-		require.NoError(t, err)
-		require.NoError(t, f.Close())
+		b := goldenFile(t, name)
 		path := filepath.Join(t.TempDir(), "journal")
 		require.NoError(t, os.WriteFile(path, b, 0o600))
 		q, err := Open(path, goldenKeys, nil)
@@ -92,6 +87,64 @@ func TestGoldenJournals(t *testing.T) {
 		require.NoError(t, q.Verify(bg))
 		require.NoError(t, q.Close())
 	}
+}
+
+// The old file stays beside the migrated one until that has been used and
+// closed once; a damaged one is not migrated, and left as it is.
+func TestMigration(t *testing.T) {
+	old := goldenFile(t, "testdata/format1.journal.gz")
+	path := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(path, old, 0o600))
+	for _, kept := range []bool{true, false} {
+		q, err := Open(path, goldenKeys, nil)
+		require.NoError(t, err)
+		require.NoError(t, q.Verify(bg))
+		_, err = q.Append(bg, cashSale(fmt.Sprint("kept ", kept)))
+		require.NoError(t, err)
+		was, err := os.ReadFile(path + ".migrated")
+		if kept {
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(old, was))
+		} else {
+			require.ErrorIs(t, err, os.ErrNotExist)
+		}
+		require.NoError(t, q.Close())
+	}
+	damaged := 0
+	for page := 2; page < len(bytes.TrimRight(old, "\x00"))/4096; page++ {
+		bad := bytes.Clone(old)
+		clear(bad[page*4096+256 : page*4096+1024])
+		path := filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, bad, 0o600))
+		q, err := Open(path, goldenKeys, nil)
+		if err == nil {
+			require.NoError(t, q.Verify(bg)) // the page is a free one
+			require.NoError(t, q.Close())
+			continue
+		}
+		damaged++
+		require.ErrorIs(t, err, ErrDamaged)
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(bad, after))
+		_, err = Salvage(bg, path, goldenKeys, nil)
+		require.NoError(t, err, "page %d", page)
+		q, err = Open(path, goldenKeys, nil)
+		require.NoError(t, err)
+		require.NoError(t, q.Close())
+	}
+	require.Greater(t, damaged, 2)
+}
+
+func goldenFile(t *testing.T, name string) []byte {
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return b
 }
 
 func makeGolden(t *testing.T) {
@@ -110,8 +163,8 @@ func makeGolden(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	require.NoError(t, os.MkdirAll("testdata", 0o755))
-	require.NoError(t, os.WriteFile("testdata/format1.journal.gz", packed.Bytes(), 0o644))
-	require.NoError(t, os.WriteFile("testdata/format1.txt", []byte(text), 0o644))
+	require.NoError(t, os.WriteFile("testdata/format2.journal.gz", packed.Bytes(), 0o644))
+	require.NoError(t, os.WriteFile("testdata/format2.txt", []byte(text), 0o644))
 }
 
 // A journal of a newer format, and what is no journal, is refused and left as
@@ -126,7 +179,7 @@ func TestOtherFormatsAreLeftAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
 		var w record.Writer
-		w.Uint(2)
+		w.Uint(journal.Format + 1)
 		w.String("who knows what a later version puts here")
 		sealed, err := seal.New(nil, [16]byte{}).Seal(nil, w.B, []byte("header"))
 		require.NoError(t, err)

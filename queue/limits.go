@@ -168,19 +168,19 @@ func (v *fileView) oldest() (time.Duration, error) {
 // empty. It looks at the head of each run of one lane, class, batch and
 // demotion.
 func (v *fileView) oldestWaiting() (first ID, err error) {
-	from := []byte{}
+	begin := []byte{}
 	for {
-		var head []byte
-		err := v.tx.Scan(inWork, nil, from, func(k, _ []byte) (bool, error) {
-			head = append([]byte(nil), k...)
+		var at []byte
+		err := v.spans(inWork, nil, begin, workPlaceSize, 0, func(name []byte, n uint64) (bool, error) {
+			at = append(at, name...)
+			if first == 0 || ID(n) < first {
+				first = ID(n)
+			}
 			return false, nil
 		})
-		if err != nil || len(head) != workKeySize {
+		if err != nil || at == nil {
 			return first, err
 		}
-		if id := ID(be64Of(head[10:])); first == 0 || id < first {
-			first = id
-		}
-		from = append(head[:10], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+		begin = append(at, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 	}
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -143,6 +144,10 @@ type Queue struct {
 // Open, and the first call that needs the journal waits for it and returns
 // ErrDamaged where there is damage. Salvage then gets out what is readable.
 //
+// A journal of an older format is migrated first: its log is stepped through
+// into a fresh file, which takes its place; the old one is kept as
+// path.migrated until the first Open after a clean end.
+//
 // Errors: ErrHeld, ErrFormat, ErrDamaged, ErrKey, an *InvalidError for nil
 // keys without Unsealed, and those of the file system. On any error the file
 // is as it was.
@@ -153,6 +158,13 @@ func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 		return nil, err
 	}
 	f, err := journal.Open(path, jo)
+	if errors.Is(err, journal.ErrOldFormat) {
+		s := salvage{ctx: context.Background(), opts: &o}
+		if err = journal.Migrate(s.ctx, path, jo, s.rebuild); err == nil {
+			jo.Migrated = true
+			f, err = journal.Open(path, jo)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -114,12 +114,10 @@ func (q *Queue) page(f Filter, from ID) (page []Entry, next ID, err error) {
 			if err != nil {
 				return ignoreNotFound(err)
 			}
-			return v.tx.Scan(inMembers, batchKey(l.number, f.Batch.N), memberKey(l.number, f.Batch.N, from),
-				func(k, _ []byte) (bool, error) {
-					if len(k) != 16 {
-						return false, fmt.Errorf("%w: members of a batch", ErrDamaged)
-					}
-					id := ID(binary.BigEndian.Uint64(k[8:]))
+			name := batchKey(l.number, f.Batch.N)
+			return v.numbers(inMembers, name, len(name), uint64(from),
+				func(_ []byte, n uint64) (bool, error) {
+					id := ID(n)
 					if seen++; seen > readPage {
 						next = id
 						return false, nil

@@ -27,6 +27,14 @@ type SalvageReport struct {
 	// Parked are the entries of which only the beginning is readable: what a
 	// host said of them is not, so a person has to ask.
 	Parked []ID
+	// Stale says that the newest events are among those lost. Entries that
+	// were not final may have gone further than is readable: they are in doubt
+	// or, named in Parked, need a person, and what is sold next waits as in a
+	// restored journal (see Restore).
+	Stale bool
+	// Remade are the lanes and batches that were made anew from their entries:
+	// such a batch is closed and waits to be settled, whether it was or not.
+	Remade []BatchID
 	// Damage is what was found wrong, the first 100 of it.
 	Damage []string
 }
@@ -41,8 +49,8 @@ type SalvageReport struct {
 //
 // A crash at any point leaves the damaged file or the whole fresh one. Errors:
 // ErrHeld, ErrKey (a missing key is no damage: nothing is touched), ErrFormat,
-// ErrDamaged when a lane or batch is not readable while events were lost, and
-// those of the file system. On all of them the damaged file is as it was.
+// ErrDamaged when no header is readable, and those of the file system. On all
+// of them the damaged file is as it was.
 func Salvage(ctx context.Context, path string, keys Keys, opts *Options) (SalvageReport, error) {
 	o := opts.withDefaults()
 	jo, err := journalOptions(keys, o)
@@ -54,7 +62,9 @@ func Salvage(ctx context.Context, path string, keys Keys, opts *Options) (Salvag
 	if err != nil {
 		return SalvageReport{}, err
 	}
-	out := SalvageReport{Aside: r.Aside, EndUnknown: r.EndUnknown, Lost: s.lost, Parked: s.parked, Damage: r.Damage}
+	slices.Sort(s.parked)
+	out := SalvageReport{Aside: r.Aside, EndUnknown: r.EndUnknown, Lost: s.lost, Parked: slices.Compact(s.parked),
+		Stale: s.stale, Remade: s.remade, Damage: r.Damage}
 	for _, l := range r.Lost {
 		out.LostEvents = append(out.LostEvents, EventRange{l.From, l.To})
 	}
@@ -69,6 +79,8 @@ type salvage struct {
 	old    *journal.Remains
 	lost   []ID
 	parked []ID
+	stale  bool
+	remade []BatchID
 }
 
 // salvageStep is how many events or records one commit takes.
@@ -91,6 +103,7 @@ func (s *salvage) rebuild(fresh *journal.File, old *journal.Remains, r *journal.
 			return err
 		}
 	}
+	s.stale = r.Stale || r.EndUnknown
 	return s.patch(r.Events)
 }
 
@@ -204,7 +217,7 @@ func (v *fileView) dropSettled(body []byte) error {
 	if b.stage != BatchSettled || e.Kind == Reversal {
 		return nil
 	}
-	return v.tx.Delete(inSTANs, stanKey(l.number, e.STAN))
+	return v.exclude(inSTANs, be32(nil, l.number), uint64(e.STAN))
 }
 
 // patch makes the carried keyspaces whole: each entry that is not readable is
@@ -241,59 +254,79 @@ func (s *salvage) patch(last uint64) error {
 	if err != nil {
 		return err
 	}
+	if err := s.remake(born, most); err != nil {
+		return err
+	}
 	for id := ID(1); id <= most; id++ {
-		err := s.fresh.Update(s.ctx, func(tx *journal.Tx) error {
-			return s.patchEntry(newFileView(tx, s.opts), id, born[id])
+		err := s.step(func(v *fileView) error {
+			e, found, err := s.readable(v, id, born[id])
+			if !found || err != nil {
+				return err
+			}
+			return v.relist(e)
 		})
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", id, err)
 		}
 	}
-	return s.fresh.Update(s.ctx, func(tx *journal.Tx) error { return recount(newFileView(tx, s.opts), most) })
+	err = s.step(func(v *fileView) error { return recount(v, most) })
+	if err != nil || !s.stale {
+		return err
+	}
+	return s.doubtAll(most)
 }
 
-func (s *salvage) patchEntry(v *fileView, id ID, born uint64) error {
-	e, err := v.entry(id)
+func (s *salvage) step(fn func(*fileView) error) error {
+	return s.fresh.Update(s.ctx, func(tx *journal.Tx) error { return fn(newFileView(tx, s.opts)) })
+}
+
+// readable returns an entry as it was kept last or, parked, as it was
+// journalled by the event born.
+func (s *salvage) readable(v *fileView, id ID, born uint64) (e Entry, found bool, err error) {
+	e, err = v.entry(id)
 	switch {
 	case err == nil:
 		delete(v.entries, id)
+		return e, true, nil
 	case !errors.Is(err, ErrNotFound):
-		return err
+		return e, false, err
 	case born == 0:
 		if !slices.Contains(s.lost, id) {
 			s.lost = append(s.lost, id)
 		}
-		return nil
-	default:
-		body, err := v.tx.Event(born)
-		if err != nil {
-			return err
-		}
-		ev, err := decodeEvent(body)
-		if err != nil {
-			return err
-		}
-		e = ev.entry
-		e.State, e.ParkedWhy, e.Attempts = Parked, "the journal was damaged: what the host said of it is lost", max(e.Attempts, 1)
-		if !slices.Contains(s.parked, id) {
-			s.parked = append(s.parked, id)
-		}
+		return e, false, nil
 	}
-	return v.relist(e)
+	body, err := v.tx.Event(born)
+	if err != nil {
+		return e, false, err
+	}
+	ev, err := decodeEvent(body)
+	if err != nil {
+		return e, false, err
+	}
+	e = ev.entry
+	e.State, e.ParkedWhy, e.Attempts = Parked, "the journal was damaged: what the host said of it is lost", max(e.Attempts, 1)
+	s.parked = append(s.parked, id)
+	return e, true, nil
 }
 
 // relist puts an entry into every list that follows from it.
 func (v *fileView) relist(e Entry) error {
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
-		return fmt.Errorf("%w: its lane is not readable: %w", ErrDamaged, err)
+		return err
 	}
 	b, err := v.batch(l.number, e.Batch.N)
 	if err != nil {
-		return fmt.Errorf("%w: its batch is not readable: %w", ErrDamaged, err)
+		return err
+	}
+	if b.stage == BatchSettled {
+		if err := v.tx.Delete(inCards, idKey(e.ID)); err != nil {
+			return err
+		}
 	}
 	if e.Pruned {
-		return v.tx.Put(inMembers, memberKey(l.number, e.Batch.N, e.ID), nil)
+		return v.include(inMembers, batchKey(l.number, e.Batch.N), uint64(e.ID))
 	}
 	if err := v.putEntry(nil, e); err != nil {
 		return err
@@ -301,7 +334,7 @@ func (v *fileView) relist(e Entry) error {
 	if err := v.flush(); err != nil || b.stage != BatchSettled || e.Kind == Reversal {
 		return err
 	}
-	return v.tx.Delete(inSTANs, stanKey(l.number, e.STAN))
+	return v.exclude(inSTANs, be32(nil, l.number), uint64(e.STAN))
 }
 
 // recount makes the counts of lanes and batches what the entries say.
@@ -323,9 +356,9 @@ func recount(v *fileView, most ID) error {
 		for n := uint32(1); n <= l.open; n++ {
 			b, err := v.batch(l.number, n)
 			if err != nil {
-				return fmt.Errorf("%w: a batch is not readable: %w", ErrDamaged, err)
+				return err
 			}
-			b.entries, b.unfinished = 0, 0
+			b.entries, b.unfinished, b.bound = 0, 0, 0
 			if err := v.putBatch(b); err != nil {
 				return err
 			}
@@ -369,6 +402,9 @@ func (v *fileView) countIn(e Entry) error {
 	b.entries++
 	if e.unfinished() {
 		b.unfinished++
+	}
+	if e.Attempts > 0 && e.bound() {
+		b.bound++
 	}
 	return v.putBatch(b)
 }

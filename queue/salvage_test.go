@@ -2,7 +2,6 @@ package queue
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mixedDay makes a closed journal with entries in every state, one settled
-// batch; where the log is to be condensed, that batch is pruned. It returns what
-// All gives.
-func mixedDay(t *testing.T, condensed bool) (path string, want []Entry) {
+// mixedDay makes a journal with entries in every state, one settled batch;
+// where the log is to be condensed, that batch is pruned. It is closed, or left
+// as a crash leaves it. It returns what All gives.
+func mixedDay(t *testing.T, condensed, crashed bool) (path string, want []Entry) {
 	path = filepath.Join(t.TempDir(), "journal")
 	q := openAt(t, path, fast)
 	batch := uint32(5)
@@ -43,6 +42,12 @@ func mixedDay(t *testing.T, condensed bool) (path string, want []Entry) {
 	_, err = q.Append(bg, offlineSale("waiting"))
 	require.NoError(t, err)
 	want = all(t, q, Filter{})
+	if crashed {
+		left, err := os.ReadFile(path)
+		require.NoError(t, err)
+		path = filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, left, 0o600))
+	}
 	require.NoError(t, q.Close())
 	return path, want
 }
@@ -60,17 +65,7 @@ func salvaged(t *testing.T, path string) (*Queue, SalvageReport) {
 		require.NoError(t, q.Close())
 	}
 	require.ErrorIs(t, err, ErrDamaged)
-	damaged, err := os.ReadFile(path)
-	require.NoError(t, err)
 	r, err := Salvage(bg, path, nil, &o)
-	if errors.Is(err, ErrDamaged) {
-		// A lane or batch is not readable while events are lost: refused, and
-		// the damaged file is as it was.
-		after, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(damaged, after))
-		return nil, r
-	}
 	require.NoError(t, err)
 	require.FileExists(t, r.Aside)
 	q, err = Open(path, nil, &o)
@@ -89,12 +84,14 @@ func essential(e Entry) string {
 // on.
 func TestSalvage(t *testing.T) {
 	for _, condensed := range []bool{false, true} {
-		t.Run(fmt.Sprint("condensed ", condensed), func(t *testing.T) { salvageAll(t, condensed) })
+		for _, crashed := range []bool{false, true} {
+			t.Run(fmt.Sprint("condensed ", condensed, " crashed ", crashed), func(t *testing.T) { salvageAll(t, condensed, crashed) })
+		}
 	}
 }
 
-func salvageAll(t *testing.T, condensed bool) {
-	path, want := mixedDay(t, condensed)
+func salvageAll(t *testing.T, condensed, crashed bool) {
+	path, want := mixedDay(t, condensed, crashed)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	used := len(bytes.TrimRight(whole, "\x00"))
@@ -102,6 +99,9 @@ func salvageAll(t *testing.T, condensed bool) {
 	pages := 24
 	if testing.Short() {
 		pages = 8
+	}
+	if os.Getenv("TALLYSTICK_LONG") != "" {
+		pages = 4 * used / 4096
 	}
 	for range pages {
 		page := 2 + rng.IntN(used/4096-2)
@@ -111,9 +111,6 @@ func salvageAll(t *testing.T, condensed bool) {
 			at := filepath.Join(t.TempDir(), "journal")
 			require.NoError(t, os.WriteFile(at, broken, 0o600))
 			q, r := salvaged(t, at)
-			if q == nil {
-				return
-			}
 			lost, parked := map[ID]bool{}, map[ID]bool{}
 			for _, id := range r.Lost {
 				lost[id] = true
@@ -133,6 +130,9 @@ func salvageAll(t *testing.T, condensed bool) {
 				case parked[e.ID]:
 					require.Equal(t, Parked, have.State)
 					require.Equal(t, e.Amount, have.Amount)
+				case r.Stale && !e.State.Final():
+					require.Equal(t, InDoubt, have.State)
+					require.Equal(t, e.STAN, have.STAN)
 				default:
 					e.Card, have.Card = Card{}, Card{}
 					require.Equal(t, essential(e), essential(have))
@@ -147,12 +147,15 @@ func salvageAll(t *testing.T, condensed bool) {
 				first, err := q.Append(bg, offlineSale("settled0"))
 				require.ErrorIs(t, err, ErrConflict, "the ref of a pruned entry outlives it: %v", first.ID)
 				require.NoError(t, q.read(func(v *fileView) error {
-					free, err := v.tx.Get(inSTANs, stanKey(1, 1))
-					require.Nil(t, free, "a settled STAN is free")
+					held, err := v.has(inSTANs, be32(nil, 1), 1)
+					require.False(t, held, "a settled STAN is free")
 					return err
 				}))
 			}
 			batch := uint32(6)
+			if r.Stale {
+				batch = 7 // the host shows a number that nobody has sold under
+			}
 			_, err := q.Append(bg, offlineSale("after the salvage"))
 			require.NoError(t, err)
 			require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &batch)))

@@ -18,9 +18,9 @@ const (
 	inEntries journal.Bucket = 'n' // id → entry
 	inCards   journal.Bucket = 'c' // id → card data, until it is forgotten
 	inRefs    journal.Bucket = 'r' // digest of ref → id
-	inSTANs   journal.Bucket = 's' // lane, STAN → id, until the batch has settled
-	inMembers journal.Bucket = 'm' // lane, batch, id → nothing
-	inWork    journal.Bucket = 'w' // lane, class, batch, demotion, id → nothing
+	inSTANs   journal.Bucket = 's' // of a lane: the STANs of entries whose batch has not settled
+	inMembers journal.Bucket = 'm' // of lane and batch: the ids of its entries
+	inWork    journal.Bucket = 'w' // of lane, class, batch, demotion: the ids of what waits
 	inLanes   journal.Bucket = 'l' // number → lane
 	inNames   journal.Bucket = 'L' // digest of lane → number
 	inBatches journal.Bucket = 'b' // lane, batch → batch
@@ -123,9 +123,7 @@ func nameKey(l Lane) []byte {
 	return d[:16]
 }
 
-func stanKey(lane uint32, s STAN) []byte    { return be32(be32(nil, lane), uint32(s)) }
-func batchKey(lane, n uint32) []byte        { return be32(be32(nil, lane), n) }
-func memberKey(lane, n uint32, i ID) []byte { return be64(batchKey(lane, n), uint64(i)) }
+func batchKey(lane, n uint32) []byte { return be32(be32(nil, lane), n) }
 
 func (v *fileView) entry(id ID) (Entry, error) {
 	if h, ok := v.entries[id]; ok {
@@ -293,11 +291,11 @@ func (v *fileView) nextSTAN(l laneRecord) (STAN, error) {
 		if s++; s > maxSTAN {
 			s = 1
 		}
-		b, err := v.tx.Get(inSTANs, stanKey(l.number, s))
+		used, err := v.has(inSTANs, be32(nil, l.number), uint64(s))
 		if err != nil {
 			return 0, err
 		}
-		if b == nil {
+		if !used {
 			return s, nil
 		}
 	}

@@ -1,9 +1,6 @@
 package queue
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "encoding/binary"
 
 // The classes of work, in the order in which a lane does them.
 const (
@@ -18,9 +15,9 @@ const (
 // those that were tried less often, so that one poison entry holds up none.
 const demoteAfter = 3
 
-// workKey is where e stands in the work of its lane, nil when there is
-// nothing to do for it: lane, class, batch, demotion, id.
-func workKey(lane uint32, e Entry) []byte {
+// workPlace is where e stands in the work of its lane, nil when there is
+// nothing to do for it: lane, class, batch, demotion. There it goes by its id.
+func workPlace(lane uint32, e Entry) []byte {
 	if e.State != Pending && e.State != InDoubt {
 		return nil
 	}
@@ -49,11 +46,10 @@ func workKey(lane uint32, e Entry) []byte {
 	}
 	key := append(be32(nil, lane), class)
 	key = be32(key, e.Batch.N)
-	key = append(key, demoted)
-	return be64(key, uint64(e.ID))
+	return append(key, demoted)
 }
 
-const workKeySize = 4 + 1 + 4 + 1 + 8
+const workPlaceSize = 4 + 1 + 4 + 1
 
 // heldFrom returns the first batch number that may not send now: while a
 // closed batch is not settled, a host that numbers its batches would book
@@ -83,16 +79,13 @@ func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) 
 			continue
 		}
 		prefix := append(be32(nil, l.number), class)
-		err := v.tx.Scan(inWork, prefix, nil, func(k, _ []byte) (bool, error) {
-			if len(k) != workKeySize {
-				return false, fmt.Errorf("%w: work list", ErrDamaged)
-			}
-			if binary.BigEndian.Uint32(k[5:]) >= from {
+		err := v.numbers(inWork, prefix, workPlaceSize, 0, func(at []byte, n uint64) (bool, error) {
+			id, batch := ID(n), binary.BigEndian.Uint32(at[5:])
+			if batch >= from {
 				return false, nil
 			}
 			reversals = reversals || class == classReversal
-			id := ID(binary.BigEndian.Uint64(k[10:]))
-			if full && class != classReversal && binary.BigEndian.Uint32(k[5:]) == l.open {
+			if full && class != classReversal && batch == l.open {
 				if e, err := v.entry(id); err != nil || (e.Attempts == 0 && e.bound()) {
 					return true, err // waits for the next batch
 				}

@@ -15,8 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/tallystick/tallystick/internal/seal"
 )
 
@@ -28,7 +26,8 @@ import (
 //	'n'  what the caller adds
 //	'z'  32 bytes, the HMAC of all before under the chain's key, or its SHA-256
 //
-// The first record is the header; the others come by keyspace, then by key.
+// The first record is the header; the others come by keyspace, then by key, what
+// is recent last.
 const backupMagic = "TALLYBK1"
 
 const (
@@ -62,11 +61,11 @@ func (f *File) Backup(ctx context.Context, w io.Writer, note func() []byte) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, spool.Close(), os.Remove(f.real+backupSuffix)) }()
-	var btx *bolt.Tx
+	var tx *Tx
 	var drop func()
 	var added []byte
 	err = f.exclusively(ctx, func() (err error) {
-		if btx, drop, err = f.hold(); err == nil {
+		if tx, drop, err = f.hold(); err == nil {
 			added = note()
 		}
 		return err
@@ -74,7 +73,7 @@ func (f *File) Backup(ctx context.Context, w io.Writer, note func() []byte) (err
 	if err != nil {
 		return err
 	}
-	err = guard(func() error { return f.spool(ctx, btx, spool, added) })
+	err = guard(func() error { return f.spool(ctx, tx, spool, added) })
 	drop()
 	if err != nil {
 		if errors.Is(context.Cause(ctx), ErrClosed) {
@@ -108,15 +107,14 @@ func (s *sink) write(b ...[]byte) {
 
 func size(b []byte) []byte { return binary.AppendUvarint(nil, uint64(len(b))) }
 
-func (f *File) spool(ctx context.Context, btx *bolt.Tx, w io.Writer, note []byte) error {
+func (f *File) spool(ctx context.Context, tx *Tx, w io.Writer, note []byte) error {
 	s := &sink{w: bufio.NewWriterSize(w, 64<<10), sum: f.link.newHash()}
-	tx := &Tx{f: f, tx: btx}
 	s.write([]byte(backupMagic))
 	put := func(b Bucket, key, value []byte) {
 		s.write([]byte{frameRecord, byte(b)}, size(key), key, size(value), value)
 	}
 	put(headers, []byte("header"), tx.bucket(headers).Get([]byte("header")))
-	for _, b := range append([]Bucket{headers, events}, f.opts.Buckets...) {
+	for _, b := range slices.Concat([]Bucket{headers}, f.known(), []Bucket{groups}) {
 		err := tx.bucket(b).ForEach(func(k, v []byte) error {
 			if isHeader(b, k) {
 				return ctx.Err()
@@ -271,7 +269,7 @@ func (x *restorer) record(ctx context.Context) error {
 		}
 		return x.header(ctx, sealed)
 	}
-	known := bucket == headers || bucket == events || slices.Contains(x.old.opts.Buckets, bucket)
+	known := bucket == headers || bucket == groups || slices.Contains(x.old.known(), bucket)
 	if !known || isHeader(bucket, key) {
 		return fmt.Errorf("%w: a record %c/%x", ErrDamaged, b, key)
 	}
@@ -287,13 +285,21 @@ func (x *restorer) record(ctx context.Context) error {
 	switch bucket {
 	case headers:
 		return x.log.setTail(plain)
-	case events:
-		if err := x.log.event(key, plain); err != nil {
-			return err
-		}
-		return x.to.add(ctx, change{bucket: events, value: plain[chainSize:]})
+	case groups:
+		return eachChange(plain, x.old.known(), func(ch change) error { return x.change(ctx, ch) })
 	}
-	return x.to.add(ctx, change{bucket: bucket, key: key, value: plain})
+	return x.change(ctx, change{bucket: bucket, key: key, value: plain})
+}
+
+// change writes a record to the fresh journal.
+func (x *restorer) change(ctx context.Context, ch change) error {
+	if ch.bucket != events {
+		return x.to.add(ctx, ch)
+	}
+	if err := x.log.event(ch.key, ch.value); err != nil {
+		return err
+	}
+	return x.to.add(ctx, change{bucket: events, value: ch.value[chainSize:]})
 }
 
 // header makes the fresh journal, of the next epoch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -58,69 +59,80 @@ func (f *File) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	o := &op{fn: fn, done: make(chan struct{})}
 	select {
-	case f.ops <- o:
-	case <-f.stop:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-		if o.withdraw() {
-			return ctx.Err()
-		}
-		<-o.done
-		return o.err
-	case <-f.stopped:
-	}
-	// The committer has ended: it answered o before that, or never took it.
-	select {
-	case <-o.done:
+	case f.turn <- struct{}{}: // nobody commits: no other goroutine is needed
+		f.lead(o)
 		return o.err
 	default:
-		return ErrClosed
+	}
+	ops := f.ops
+	for {
+		select {
+		case ops <- o:
+			ops = nil
+		case f.turn <- struct{}{}:
+			if ops != nil {
+				f.lead(o)
+				return o.err
+			}
+			f.lead(nil)
+		case <-o.done:
+			return o.err
+		case <-ctx.Done():
+			if ops != nil || o.withdraw() {
+				return ctx.Err()
+			}
+			<-o.done
+			return o.err
+		case <-f.stopped:
+			// What waited was committed before that, or never taken.
+			select {
+			case <-o.done:
+				return o.err
+			default:
+				return ErrClosed
+			}
+		}
 	}
 }
 
-func (f *File) commitLoop() {
-	defer close(f.stopped)
-	last := 1
-	for {
-		select {
-		case o := <-f.ops:
-			if group := f.collect(o, last); len(group) > 0 {
-				last = len(group)
-				f.commitGroup(group)
-			}
-		case fn := <-f.alone:
-			fn()
-		case <-f.stop:
-			for {
-				select {
-				case o := <-f.ops:
-					if o.take() {
-						f.commitGroup([]*op{o})
-					}
-				default:
-					return
+// lead commits what waits, and first before it. The caller has the turn, which
+// lead gives back.
+func (f *File) lead(first *op) {
+	defer func() { <-f.turn }()
+	if group := f.collect(first); len(group) > 0 {
+		f.last = len(group)
+		f.commitGroup(group)
+	}
+}
+
+// end commits what waits and takes the turn for good.
+func (f *File) end() {
+	f.ending.Do(func() {
+		f.turn <- struct{}{}
+		defer close(f.stopped)
+		for {
+			select {
+			case o := <-f.ops:
+				if o.take() {
+					f.commitGroup([]*op{o})
 				}
+			default:
+				return
 			}
 		}
-	}
+	})
 }
 
 // collect takes what waits; after a group of several it lingers for as many as
 // that one answered and those that waited meanwhile.
-func (f *File) collect(first *op, last int) []*op {
+func (f *File) collect(first *op) []*op {
 	var group []*op
-	if first.take() {
+	if first != nil && first.take() {
 		group = append(group, first)
 	}
 	want := 1
-	if last > 1 {
-		want = last + len(f.ops)
+	if f.last > 1 {
+		want = f.last + len(f.ops)
 	}
 	var until time.Time
 	for spins := 0; len(group) < maxGroup && spins < maxSpins; {
@@ -187,10 +199,10 @@ func (f *File) tryCommit(ops []*op) (failed *op, err error) {
 		if btx, err = f.db.Begin(true); err != nil {
 			return err
 		}
-		g := &group{reserve: f.opts.reserve()}
+		g := newGroup(f)
 		// The zeros are for speed and for Admit: where the disk is too full for
 		// them the commit itself says whether it still fits.
-		g.behind, g.among, g.growErr = f.makeRoom(btx, 0)
+		g.behind, g.among, g.growErr = f.makeRoom(btx, g.need())
 		wrote := false
 		for _, o := range ops {
 			tx := &Tx{f: f, tx: btx, g: g}
@@ -227,6 +239,9 @@ func (f *File) tryCommit(ops []*op) (failed *op, err error) {
 
 // finish commits what the functions of a group wrote.
 func (f *File) finish(btx *bolt.Tx, g *group) error {
+	if err := f.putGroup(btx, g); err != nil {
+		return err
+	}
 	if err := f.putGroupTail(btx, g); err != nil {
 		return err
 	}
@@ -245,18 +260,55 @@ func (f *File) finish(btx *bolt.Tx, g *group) error {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case err == nil:
-		f.synced.Store(id)
+		f.synced.Store(&state{id, g.over, g.tail})
 	}
 	return err
 }
 
 func (f *File) putGroupTail(btx *bolt.Tx, g *group) error {
-	v, err := (&Tx{f: f, tx: btx, g: g}).tail()
-	if err != nil {
-		return err
+	for i := range g.tail.sum {
+		g.tail.sum[i] += g.sum[i]
 	}
-	for i := range v.sum {
-		v.sum[i] += g.sum[i]
+	return (&Tx{f: f, tx: btx}).putTail(g.tail)
+}
+
+// state is a synced state of the file.
+type state struct {
+	id   int64 // the number of its commit
+	over *recent
+	tail tail
+}
+
+// group is what the functions of one commit share.
+type group struct {
+	over    *recent // what is recent, with what the group changes
+	changed map[string]struct{}
+	put     int64 // bytes of keys and values that the group put
+
+	tail tail      // the end of the log so far
+	hash hash.Hash // of the chain, used again
+	sum  checksum  // what the group changes of the sum of all records
+
+	behind  int64 // bytes free behind the file's pages when the commit began
+	among   int64 // and among them
+	reserve int64
+	growErr error
+}
+
+func newGroup(f *File) *group {
+	s := f.synced.Load()
+	return &group{over: s.over.copy(), tail: s.tail, changed: map[string]struct{}{}, reserve: f.opts.reserve()}
+}
+
+func (g *group) set(key string, it item) {
+	g.over.set(key, it)
+	g.changed[key] = struct{}{}
+	g.put += int64(len(key) + len(it.value))
+}
+
+func (g *group) chain(l linker, prev [chainSize]byte, n uint64, body []byte) [chainSize]byte {
+	if g.hash == nil {
+		g.hash = l.newHash()
 	}
-	return (&Tx{f: f, tx: btx}).putTail(v)
+	return chain(g.hash, prev, n, body)
 }

@@ -93,17 +93,12 @@ func (f *File) untilClosed(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { cancel(nil) }
 }
 
-// exclusively runs fn in the committer, between two commits.
+// exclusively runs fn between two commits.
 func (f *File) exclusively(ctx context.Context, fn func() error) error {
-	done := make(chan error, 1)
 	select {
-	case f.alone <- func() { done <- guard(fn) }:
-		select {
-		case err := <-done:
-			return err
-		case <-f.stopped:
-			return ErrClosed // fn took the committer with it
-		}
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+		return guard(fn)
 	case <-f.stop:
 		return ErrClosed
 	case <-ctx.Done():
@@ -128,7 +123,7 @@ func (f *File) step(name string) error {
 
 // hold begins a read of the newest state that outlives this call; the
 // committer calls it, so that this state is synced. drop ends it.
-func (f *File) hold() (btx *bolt.Tx, drop func(), err error) {
+func (f *File) hold() (tx *Tx, drop func(), err error) {
 	f.mu.RLock()
 	if f.db == nil {
 		defer f.mu.RUnlock()
@@ -137,6 +132,7 @@ func (f *File) hold() (btx *bolt.Tx, drop func(), err error) {
 		}
 		return nil, nil, ErrClosed
 	}
+	var btx *bolt.Tx
 	err = guard(func() error {
 		var err error
 		btx, err = f.db.Begin(false)
@@ -146,7 +142,7 @@ func (f *File) hold() (btx *bolt.Tx, drop func(), err error) {
 		f.mu.RUnlock()
 		return nil, nil, err
 	}
-	return btx, func() {
+	return &Tx{f: f, tx: btx, over: f.synced.Load().over}, func() {
 		_ = guard(btx.Rollback)
 		f.mu.RUnlock()
 	}, nil
@@ -172,7 +168,7 @@ func (c *copier) compact(ctx context.Context, condense Condense) error {
 	if err := os.Remove(c.from.real + compactSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := c.round(ctx, func(btx *bolt.Tx, _ map[string]struct{}) error { return c.first(ctx, btx, condense) }); err != nil {
+	if err := c.round(ctx, func(tx *Tx, _ map[string]struct{}) error { return c.first(ctx, tx, condense) }); err != nil {
 		return err
 	}
 	if err := c.from.step("copied"); err != nil {
@@ -183,9 +179,9 @@ func (c *copier) compact(ctx context.Context, condense Condense) error {
 	}
 	for range maxRounds {
 		left := 0
-		err := c.round(ctx, func(btx *bolt.Tx, dirty map[string]struct{}) error {
+		err := c.round(ctx, func(tx *Tx, dirty map[string]struct{}) error {
 			left = len(dirty)
-			return c.catchUp(ctx, btx, dirty)
+			return c.catchUp(ctx, tx, dirty)
 		})
 		if err != nil {
 			return err
@@ -202,25 +198,24 @@ func (c *copier) compact(ctx context.Context, condense Condense) error {
 
 // round runs fn on the newest state, with what was changed between the state
 // of the last round and this one.
-func (c *copier) round(ctx context.Context, fn func(*bolt.Tx, map[string]struct{}) error) error {
-	var btx *bolt.Tx
+func (c *copier) round(ctx context.Context, fn func(*Tx, map[string]struct{}) error) error {
+	var tx *Tx
 	var drop func()
 	var dirty map[string]struct{}
 	err := c.from.exclusively(ctx, func() (err error) {
 		dirty, c.from.dirty = c.from.dirty, map[string]struct{}{}
-		btx, drop, err = c.from.hold()
+		tx, drop, err = c.from.hold()
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	defer drop()
-	return guard(func() error { return fn(btx, dirty) })
+	return guard(func() error { return fn(tx, dirty) })
 }
 
 // first makes the fresh file and copies one state into it.
-func (c *copier) first(ctx context.Context, btx *bolt.Tx, condense Condense) error {
-	tx := &Tx{f: c.from, tx: btx}
+func (c *copier) first(ctx context.Context, tx *Tx, condense Condense) error {
 	end, err := tx.tail()
 	if err != nil {
 		return err
@@ -292,11 +287,9 @@ func (c *copier) makeAt(ctx context.Context, path, real string, h header) error 
 		err = fresh.load(ctx, x)
 	}
 	if err != nil {
-		close(fresh.stopped)
 		return err
 	}
 	close(fresh.ready)
-	go fresh.commitLoop()
 	return nil
 }
 
@@ -337,8 +330,7 @@ func (c *copier) bucket(ctx context.Context, tx *Tx, b Bucket) error {
 }
 
 // catchUp copies what was changed since the last round.
-func (c *copier) catchUp(ctx context.Context, btx *bolt.Tx, dirty map[string]struct{}) error {
-	tx := &Tx{f: c.from, tx: btx}
+func (c *copier) catchUp(ctx context.Context, tx *Tx, dirty map[string]struct{}) error {
 	if err := c.events(ctx, tx); err != nil {
 		return err
 	}
@@ -348,8 +340,7 @@ func (c *copier) catchUp(ctx context.Context, btx *bolt.Tx, dirty map[string]str
 		if err != nil {
 			return err
 		}
-		gone := tx.bucket(b).Get(key) == nil
-		if err := c.add(ctx, change{b, key, value, gone}); err != nil {
+		if err := c.add(ctx, change{b, key, value, !tx.Has(b, key)}); err != nil {
 			return err
 		}
 	}
@@ -395,11 +386,11 @@ func (ch change) apply(tx *Tx) error {
 func (c *copier) finish(ctx context.Context) error {
 	f := c.from
 	dirty := f.dirty
-	btx, drop, err := f.hold()
+	tx, drop, err := f.hold()
 	if err != nil {
 		return err
 	}
-	err = guard(func() error { return c.catchUp(ctx, btx, dirty) })
+	err = guard(func() error { return c.catchUp(ctx, tx, dirty) })
 	drop()
 	if err != nil {
 		return err
@@ -415,8 +406,7 @@ func (c *copier) finish(ctx context.Context) error {
 
 // close ends the fresh file cleanly, all of it synced.
 func (c *copier) close() error {
-	close(c.to.stop)
-	<-c.to.stopped
+	c.to.end()
 	return c.to.closeCleanly()
 }
 
@@ -457,12 +447,7 @@ func (f *File) takeUp() error {
 	if err != nil {
 		return err
 	}
-	err = guard(func() error {
-		return db.View(func(btx *bolt.Tx) error {
-			f.synced.Store(int64(btx.ID()))
-			return nil
-		})
-	})
+	err = guard(func() error { return db.View(f.adopt) })
 	if err != nil {
 		_ = closeDB(db)
 		return err
@@ -488,12 +473,7 @@ func (c *copier) abandon() error {
 
 // discard ends the fresh file and removes it.
 func (c *copier) discard() error {
-	select {
-	case <-c.to.stopped:
-	default:
-		close(c.to.stop)
-		<-c.to.stopped
-	}
+	c.to.end()
 	c.to.mu.Lock()
 	_ = c.to.shut()
 	c.to.mu.Unlock()

@@ -72,7 +72,7 @@ func (f *File) createAt(path string, h header) error {
 
 func (f *File) initialise(db *bolt.DB) error {
 	return db.Update(func(btx *bolt.Tx) error {
-		for _, b := range append([]Bucket{headers, events}, f.opts.Buckets...) {
+		for _, b := range append([]Bucket{headers, groups}, f.known()...) {
 			if _, err := btx.CreateBucket([]byte{byte(b)}); err != nil {
 				return err
 			}
@@ -125,8 +125,8 @@ func openHeader(sealed []byte) (h header, err error) {
 	}
 	r := record.NewReader(plain)
 	h.format = r.Uint()
-	if r.Err() == nil && h.format != Format {
-		return h, fmt.Errorf("%w: it has format %d, this version reads %d", ErrFormat, h.format, Format)
+	if r.Err() == nil && (h.format == 0 || h.format > Format) {
+		return h, fmt.Errorf("%w: it has format %d, this version reads up to %d", ErrFormat, h.format, Format)
 	}
 	id := r.Bytes()
 	h.chain = r.String()

@@ -11,8 +11,6 @@ import (
 	"os"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/tallystick/tallystick/internal/boltfile"
 )
 
@@ -86,7 +84,11 @@ func (x *examination) header() error {
 	if err != nil {
 		return err
 	}
-	for _, want := range append([]Bucket{events}, x.f.opts.Buckets...) {
+	want := x.f.known()
+	if h.format > 1 {
+		want = append(want, groups)
+	}
+	for _, want := range want {
 		if !has(want) {
 			return fmt.Errorf("%w: it lacks keyspace %q", ErrFormat, want)
 		}
@@ -123,6 +125,8 @@ func (x *examination) examine(ctx context.Context) error {
 		switch {
 		case b == events:
 			return log.event(key, plain)
+		case b == groups:
+			return log.group(key, plain)
 		case b == headers && string(key) == "tail":
 			return log.setTail(plain)
 		}
@@ -181,6 +185,16 @@ func (c *logCheck) event(key, plain []byte) error {
 	return nil
 }
 
+// group follows the events among what a commit changed.
+func (c *logCheck) group(key, plain []byte) error {
+	err := eachEvent(plain, c.f.known(), c.event)
+	var damage *DamageError
+	if err != nil && !errors.As(err, &damage) {
+		err = &DamageError{groups, bytes.Clone(key), err}
+	}
+	return err
+}
+
 func (c *logCheck) end() error {
 	if !c.hasTail || c.tail.last != c.n || c.tail.head != c.head {
 		return &DamageError{headers, []byte("tail"), fmt.Errorf("%w: the log ends elsewhere, event %d is the last one there", ErrDamaged, c.n)}
@@ -197,11 +211,11 @@ func (c *logCheck) end() error {
 func (f *File) VerifyLog(ctx context.Context) error {
 	for {
 		done := false
-		err := f.view(func(btx *bolt.Tx) error {
+		err := f.View(func(tx *Tx) error {
 			// The open transaction keeps the pages of its state from reuse;
 			// two commits later its meta page is gone all the same.
 			x, err := f.openExamination(func(d io.ReaderAt, size int64) (*boltfile.File, error) {
-				return boltfile.OpenAt(d, size, uint64(btx.ID()))
+				return boltfile.OpenAt(d, size, uint64(tx.tx.ID()))
 			})
 			if errors.Is(err, boltfile.ErrNoMeta) {
 				return nil

@@ -38,19 +38,6 @@ func (e *FullError) Error() string {
 
 func (e *FullError) Unwrap() []error { return []error{ErrFull, e.Err} }
 
-// group is what the functions of one commit share.
-type group struct {
-	tail   tail // the end of the log so far
-	loaded bool
-	sum    checksum // what the group changes of the sum of all records
-
-	put     int64 // bytes put so far
-	behind  int64 // bytes free behind the file's pages when the commit began
-	among   int64 // and among them
-	reserve int64
-	growErr error
-}
-
 // Admit is called inside Update by a function that brings something new: it
 // refuses with a *FullError once what is left must be kept for what is not.
 // Free pages between others count by half, since larger records find no place
@@ -65,17 +52,24 @@ func (t *Tx) Admit() error {
 		return nil
 	}
 	// What the group has put already has used up what the file had ahead of it.
-	g.behind, g.among, g.growErr = t.f.makeRoom(t.tx, 2*g.put+slack)
+	g.behind, g.among, g.growErr = t.f.makeRoom(t.tx, g.need()+slack)
 	if g.admits() {
 		return nil
 	}
-	return &FullError{Room: max(0, g.behind-2*g.put) + g.among, Reserve: g.reserve, Err: g.growErr}
+	return &FullError{Room: max(0, g.behind-g.need()) + g.among, Reserve: g.reserve, Err: g.growErr}
 }
 
+// need is the room that what is recent will take in its keyspaces and as a
+// record of its group.
+func (g *group) need() int64 { return 2*g.over.size + 2*g.put }
+
 func (g *group) admits() bool {
-	keep, behind := g.reserve+slack, g.behind-2*g.put
+	keep, behind := g.reserve+slack, g.behind-g.need()
 	return behind >= keep || (behind >= keep/2 && behind+g.among/2 >= keep)
 }
+
+// fits tells whether what is recent finds room in its keyspaces.
+func (g *group) fits() bool { return g.behind+g.among/2 >= g.need() }
 
 // makeRoom fills the file with zeros ahead of a commit that puts about need
 // bytes, and returns how many bytes are free behind its pages and among them.

@@ -24,13 +24,15 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/tallystick/tallystick/internal/lock"
 	"github.com/tallystick/tallystick/internal/seal"
 )
 
-// Format is the number of the file format that this version writes.
-const Format = 1
+// Format is the number of the file format that this version writes. Format 1
+// had no group records: every commit wrote to all keyspaces.
+const Format = 2
 
 // pageSize is fixed: some Androids run with pages of 16 KiB, and a file must
 // open wherever it is carried.
@@ -45,6 +47,9 @@ var (
 	// ErrFormat is returned for a file that is not a journal or is one of a
 	// newer format; it was not touched.
 	ErrFormat = errors.New("not a journal of this format")
+	// ErrOldFormat is returned for a sound journal of an older format: Migrate
+	// it, then open it again.
+	ErrOldFormat = errors.New("the journal is of an older format")
 	// ErrDamaged is wrapped by the error for a record that fails its digest and
 	// for a file that fails its examination: Salvage gets out what is readable.
 	ErrDamaged = seal.ErrDamaged
@@ -76,6 +81,8 @@ type Options struct {
 	// Reserve is the room in bytes that Tx.Admit keeps for what is not new:
 	// answers and reversals. Default 2 MiB, at most a quarter of MaxSize.
 	Reserve int64
+	// Migrated says that the journal was migrated just now: the old file stays.
+	Migrated bool
 	// OnOpen is called with each database that is opened, before its use, and
 	// OnWrite before each write, and with nil before each sync, that does not
 	// go through a database; an error of OnWrite is then that write's. The
@@ -131,17 +138,20 @@ type File struct {
 	db     *bolt.DB
 	broken error // the file could not be opened anew
 
-	filled  int64                  // the file has real blocks up to here; the committer's
-	synced  atomic.Int64           // the newest commit that is synced
-	current atomic.Pointer[commit] // the newest commit that was begun
+	scratch struct{ plain, sealed []byte } // of group records; the committer's
+	filled  int64                          // the file has real blocks up to here; the committer's
+	synced  atomic.Pointer[state]          // the newest commit that is synced
+	current atomic.Pointer[commit]         // the newest commit that was begun
 
 	copying sync.Mutex          // one Compact or Backup at a time
 	dirty   map[string]struct{} // keyspace and key of what changed since a copy began; the committer's
 
-	ops     chan *op
-	alone   chan func() // run between two commits
-	stop    chan struct{}
-	stopped chan struct{}
+	turn    chan struct{} // full while somebody commits, or copies between two commits
+	last    int           // how many functions the newest commit joined; the committer's
+	ops     chan *op      // wait for a turn that is not theirs
+	stop    chan struct{} // closed when Close begins
+	stopped chan struct{} // closed when nobody commits any more
+	ending  sync.Once
 	closing sync.Once
 }
 
@@ -176,7 +186,7 @@ func (h header) sealedAs() [16]byte {
 // and the examination goes on behind it: Update and View wait for its end and
 // return its error, as Ready does.
 //
-// Errors: ErrFormat, ErrDamaged, *lock.HeldError, seal.ErrKey and those of the
+// Errors: ErrFormat, ErrOldFormat, ErrDamaged, *lock.HeldError, seal.ErrKey and those of the
 // file system. On any of them the file is as it was.
 func Open(path string, o Options) (*File, error) {
 	real, err := resolve(path)
@@ -200,8 +210,8 @@ func newFile(path, real string, o Options) *File {
 	return &File{
 		path: path, real: real, opts: o, cancel: func() {},
 		ready:   make(chan struct{}),
+		turn:    make(chan struct{}, 1),
 		ops:     make(chan *op, 256),
-		alone:   make(chan func()),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -245,6 +255,10 @@ func (f *File) openLocked() error {
 	if err != nil {
 		return err
 	}
+	if f.head.format < Format {
+		x.close()
+		return fmt.Errorf("open %s: %w", f.path, ErrOldFormat)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	if !x.endedCleanly() {
@@ -253,17 +267,13 @@ func (f *File) openLocked() error {
 			return err
 		}
 		close(f.ready)
-		go f.commitLoop()
 		return nil
 	}
 	go func() {
-		f.refused = f.load(ctx, x)
-		close(f.ready)
-		if f.refused != nil {
-			close(f.stopped)
-			return
+		if f.refused = f.load(ctx, x); f.refused == nil {
+			f.dropMigrated()
 		}
-		f.commitLoop()
+		close(f.ready)
 	}()
 	return nil
 }
@@ -286,8 +296,7 @@ func (f *File) load(ctx context.Context, x *examination) error {
 			if uint64(btx.ID()) != x.file.Meta().Txid {
 				return fmt.Errorf("%w: %s changed while it was examined", ErrDamaged, f.path)
 			}
-			f.synced.Store(int64(btx.ID()))
-			return nil
+			return f.adopt(btx)
 		})
 	})
 	if err != nil {
@@ -296,6 +305,19 @@ func (f *File) load(ctx context.Context, x *examination) error {
 	}
 	f.db, f.filled = db, x.filled()
 	return f.remember()
+}
+
+// adopt takes the state of btx, which is on the disk, for the newest synced one.
+func (f *File) adopt(btx *bolt.Tx) error {
+	over, err := f.readRecent(btx)
+	if err != nil {
+		return err
+	}
+	t, err := (&Tx{f: f, tx: btx}).tail()
+	if err == nil {
+		f.synced.Store(&state{int64(btx.ID()), over, t})
+	}
+	return err
 }
 
 // Ready waits until the journal may be used. It returns nil then, and
@@ -351,7 +373,7 @@ func (f *File) Close() error {
 		close(f.stop)
 		f.cancel()
 		<-f.ready
-		<-f.stopped
+		f.end()
 		f.copying.Lock() // what copies the journal has seen stop
 		defer f.copying.Unlock()
 		err = errors.Join(f.closeCleanly(), f.lock.Release())
@@ -359,9 +381,9 @@ func (f *File) Close() error {
 	return err
 }
 
-// closeCleanly writes the list of free pages in one last commit. It is what
-// marks a clean end, since no other commit writes it, and spares the next open
-// the search for them.
+// closeCleanly writes what is recent to its keyspaces, and the list of free
+// pages, in one last commit. The list is what marks a clean end, since no other
+// commit writes it, and spares the next open the search for free pages.
 func (f *File) closeCleanly() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -372,7 +394,10 @@ func (f *File) closeCleanly() error {
 		return errors.Join(fmt.Errorf("%w: %w", ErrNotSynced, err), f.shut())
 	}
 	f.db.NoFreelistSync = false
-	err := guard(func() error { return f.db.Update(func(*bolt.Tx) error { return nil }) })
+	err := guard(func() error { return f.db.Update(f.lastCheckpoint) })
+	if errors.Is(err, berrors.ErrMaxSizeReached) { // what is recent stays so
+		err = guard(func() error { return f.db.Update(func(*bolt.Tx) error { return nil }) })
+	}
 	return errors.Join(err, f.shut())
 }
 
@@ -406,10 +431,6 @@ func closeDB(db *bolt.DB) error {
 // own: ErrClosed, ErrNotSynced while the file cannot be opened anew, and what
 // the examination found.
 func (f *File) View(fn func(*Tx) error) error {
-	return f.view(func(btx *bolt.Tx) error { return fn(&Tx{f: f, tx: btx}) })
-}
-
-func (f *File) view(fn func(*bolt.Tx) error) error {
 	if err := f.Ready(context.Background()); err != nil {
 		return err
 	}
@@ -424,7 +445,7 @@ func (f *File) view(fn func(*bolt.Tx) error) error {
 // viewOnce runs fn on the newest state. bbolt shows a commit from the moment
 // that its meta page is written, before that is synced: such a state is shown
 // once it is synced, or not at all and the caller begins anew.
-func (f *File) viewOnce(fn func(*bolt.Tx) error) (again bool, err error) {
+func (f *File) viewOnce(fn func(*Tx) error) (again bool, err error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.db == nil {
@@ -434,18 +455,20 @@ func (f *File) viewOnce(fn func(*bolt.Tx) error) (again bool, err error) {
 		return false, ErrClosed
 	}
 	err = guard(func() error {
+		s := f.synced.Load()
 		btx, err := f.db.Begin(false)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = btx.Rollback() }()
-		if int64(btx.ID()) > f.synced.Load() {
+		if int64(btx.ID()) > s.id {
 			<-f.current.Load().done
-			if again = int64(btx.ID()) > f.synced.Load(); again {
-				return nil
-			}
+			s = f.synced.Load()
 		}
-		return fn(btx)
+		if again = int64(btx.ID()) != s.id; again {
+			return nil
+		}
+		return fn(&Tx{f: f, tx: btx, over: s.over})
 	})
 	return again, err
 }

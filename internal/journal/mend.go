@@ -57,11 +57,12 @@ func (f *File) reopen() error {
 		if err != nil {
 			return err
 		}
-		id := int64(btx.ID())
+		s := *f.synced.Load()
+		s.id = int64(btx.ID())
 		if err := btx.Commit(); err != nil {
 			return err
 		}
-		f.synced.Store(id)
+		f.synced.Store(&s)
 		return nil
 	})
 }
@@ -90,7 +91,7 @@ func (f *File) rewriteMetaIn(w *os.File) error {
 		return translate(err)
 	}
 	m := file.Meta()
-	if int64(m.Txid) <= f.synced.Load() {
+	if int64(m.Txid) <= f.synced.Load().id {
 		return nil
 	}
 	b := make([]byte, pageSize)

@@ -19,11 +19,13 @@ type Remains struct {
 	report  *SalvageReport
 	reached func(page uint64) bool
 
-	tail    tail
-	hasTail bool
-	sum     checksum // of what the tree reaches
-	last    uint64   // the newest event that is known of
-	found   map[uint64][]foundEvent
+	over     *recent // of the group records that are readable
+	badGroup bool    // there are others
+	tail     tail
+	hasTail  bool
+	sum      checksum // of what the tree reaches
+	last     uint64   // the newest event that is known of
+	found    map[uint64][]foundEvent
 }
 
 // foundEvent is an event with its place in the chain.
@@ -44,10 +46,10 @@ func openRemains(ctx context.Context, f *File) (*Remains, error) {
 	if err != nil {
 		return nil, err
 	}
-	old := &Remains{f: f, x: x, report: &SalvageReport{}, found: map[uint64][]foundEvent{}}
+	old := &Remains{f: f, x: x, report: &SalvageReport{}, over: newRecent(), found: map[uint64][]foundEvent{}}
 	if err := old.survey(ctx); err != nil {
 		x.close()
-		return nil, fmt.Errorf("salvage %s: %w", f.path, err)
+		return nil, err
 	}
 	return old, nil
 }
@@ -61,17 +63,26 @@ func (old *Remains) survey(ctx context.Context) error {
 	var missing []Range
 	n := old.f.head.base.last
 	old.sum = checksum{}
+	event := func(key, plain []byte) error {
+		if len(key) != 8 || len(plain) < chainSize {
+			return nil
+		}
+		k := binary.BigEndian.Uint64(key)
+		if k <= n {
+			return nil
+		}
+		if k > n+1 {
+			missing = append(missing, Range{n + 1, k - 1})
+		}
+		n = k
+		return nil
+	}
 	reached, err := old.walk(ctx, old.report.damage, func(b Bucket, key, plain []byte) error {
 		switch {
-		case b == events && len(key) == 8 && len(plain) >= chainSize:
-			k := binary.BigEndian.Uint64(key)
-			if k <= n {
-				return nil
-			}
-			if k > n+1 {
-				missing = append(missing, Range{n + 1, k - 1})
-			}
-			n = k
+		case b == events:
+			return event(key, plain)
+		case b == groups:
+			return old.group(key, plain, event)
 		case b == headers && string(key) == "tail":
 			t, err := decodeTail(plain)
 			old.tail, old.hasTail = t, err == nil
@@ -84,6 +95,7 @@ func (old *Remains) survey(ctx context.Context) error {
 	old.reached, old.last = reached, n
 	old.report.EndUnknown = !old.hasTail
 	old.report.Whole = old.hasTail && old.sum == old.tail.sum
+	old.report.Stale = !old.report.Whole && (old.over.groups > 0 || old.badGroup || !old.x.endedCleanly())
 	if old.hasTail {
 		old.last = max(n, old.tail.last)
 	}
@@ -91,6 +103,30 @@ func (old *Remains) survey(ctx context.Context) error {
 		return nil
 	}
 	return old.findEvents(ctx, missing, n)
+}
+
+// group keeps what a commit changed and calls fn with each event in it.
+func (old *Remains) group(key, plain []byte, fn func(key, value []byte) error) error {
+	known := old.f.known()
+	if err := eachChange(plain, known, func(change) error { return nil }); err != nil {
+		old.badGroup = true
+		old.report.damage(&DamageError{groups, key, err})
+		return nil
+	}
+	if err := old.over.take(plain, known); err != nil {
+		return err
+	}
+	return eachEvent(plain, known, fn)
+}
+
+// eachEvent calls fn with each event in a group record.
+func eachEvent(plain []byte, known []Bucket, fn func(key, value []byte) error) error {
+	return eachChange(plain, known, func(ch change) error {
+		if ch.bucket != events {
+			return nil
+		}
+		return fn(ch.key, ch.value)
+	})
 }
 
 // findHeader takes the header from its place or, where that is damaged, from a
@@ -139,7 +175,7 @@ func (old *Remains) findEvents(ctx context.Context, missing []Range, last uint64
 		}
 		return false
 	}
-	return old.Orphans(events, func(key, plain []byte) error {
+	keep := func(key, plain []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -154,6 +190,16 @@ func (old *Remains) findEvents(ctx context.Context, missing []Range, last uint64
 		}
 		old.found[e.n] = append(old.found[e.n], e)
 		return nil
+	}
+	if err := old.Orphans(events, keep); err != nil {
+		return err
+	}
+	return old.Orphans(groups, func(_, plain []byte) error {
+		err := eachEvent(plain, old.f.known(), keep)
+		if errors.Is(err, ErrDamaged) {
+			err = nil
+		}
+		return err
 	})
 }
 
@@ -187,8 +233,8 @@ func (old *Remains) eachEvent(ctx context.Context, fn func(foundEvent) error) er
 		}
 		return nil
 	}
-	_, err := old.walk(ctx, func(error) {}, func(b Bucket, key, plain []byte) error {
-		if b != events || len(key) != 8 || len(plain) < chainSize {
+	event := func(key, plain []byte) error {
+		if len(key) != 8 || len(plain) < chainSize {
 			return nil
 		}
 		e := newFoundEvent(key, plain)
@@ -199,7 +245,16 @@ func (old *Remains) eachEvent(ctx context.Context, fn func(foundEvent) error) er
 			return err
 		}
 		return give(e)
+	}
+	_, err := old.walk(ctx, func(error) {}, func(b Bucket, key, plain []byte) error {
+		if b == events {
+			return event(key, plain)
+		}
+		return nil
 	})
+	if err == nil {
+		err = old.eachRecent(events, event)
+	}
 	if err != nil {
 		return err
 	}
@@ -237,6 +292,7 @@ func (old *Remains) walk(ctx context.Context, lost func(error), fn func(b Bucket
 		b := Bucket(bucket[0])
 		plain, err := old.f.box.Open(sealed, place(b, key))
 		if errors.Is(err, ErrDamaged) {
+			old.badGroup = old.badGroup || b == groups
 			lost(&DamageError{b, key, err})
 			return nil
 		}
@@ -250,14 +306,34 @@ func (old *Remains) walk(ctx context.Context, lost func(error), fn func(b Bucket
 	}, lost)
 }
 
-// Each calls fn with every readable record of b that the newest commit has.
-// fn may keep what it is given.
+// Each calls fn with every readable record of b, the newest that is readable,
+// in no order. fn may keep what it is given.
 func (old *Remains) Each(b Bucket, fn func(key, value []byte) error) error {
 	_, err := old.walk(context.Background(), func(error) {}, func(in Bucket, key, plain []byte) error {
 		if in != b {
 			return nil
 		}
+		if _, newer := old.over.tree.Get(string(place(b, key))); newer {
+			return nil
+		}
 		return fn(key, plain)
+	})
+	if err != nil {
+		return err
+	}
+	return old.eachRecent(b, fn)
+}
+
+// eachRecent calls fn with the recent records of b, in order.
+func (old *Remains) eachRecent(b Bucket, fn func(key, value []byte) error) (err error) {
+	old.over.tree.Ascend(string(rune(b)), func(k string, it *item) bool {
+		if k[0] != byte(b) {
+			return false
+		}
+		if !it.gone {
+			err = fn([]byte(k[1:]), it.value)
+		}
+		return err == nil
 	})
 	return err
 }

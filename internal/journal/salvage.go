@@ -32,6 +32,9 @@ type SalvageReport struct {
 	// Whole says that nothing is lost and every keyspace was readable as the
 	// newest commit left it: only what is between the records was damaged.
 	Whole bool
+	// Stale says that what the newest commits changed is not all readable: a
+	// record may be as it was before them.
+	Stale bool
 	// Damage is what was found wrong, the first 100 of it.
 	Damage []string
 }
@@ -69,6 +72,17 @@ type Rebuild func(fresh *File, old *Remains, r *SalvageReport) error
 // missing is no damage: nothing is salvaged), ErrFormat, those of rebuild and
 // of the file system; on all of them the damaged file is as it was.
 func Salvage(ctx context.Context, path string, o Options, rebuild Rebuild) (*SalvageReport, error) {
+	aside := func(real string) string { return asideName(real, time.Now()) }
+	r, err := renew(ctx, path, o, rebuild, aside, func(*Remains) error { return nil })
+	if err != nil {
+		return nil, fmt.Errorf("salvage %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// renew writes what is readable of the journal at path into a fresh one and
+// puts that in its place, if fit allows it.
+func renew(ctx context.Context, path string, o Options, rebuild Rebuild, aside func(string) string, fit func(*Remains) error) (*SalvageReport, error) {
 	real, err := resolve(path)
 	if err != nil {
 		return nil, err
@@ -85,15 +99,17 @@ func Salvage(ctx context.Context, path string, o Options, rebuild Rebuild) (*Sal
 	if err != nil {
 		return nil, err
 	}
-	report := old.report
 	fresh := newFile(path, real+".salvage", o)
-	err = old.refill(ctx, fresh, rebuild)
+	if err = fit(old); err == nil {
+		err = old.refill(ctx, fresh, rebuild)
+	}
 	old.x.close()
 	if err != nil {
 		_ = os.Remove(fresh.real)
-		return nil, fmt.Errorf("salvage %s: %w", path, err)
+		return nil, err
 	}
-	return report, swap(fresh.real, real, report)
+	old.report.Aside = aside(real)
+	return old.report, swap(fresh.real, real, old.report.Aside)
 }
 
 func releaseQuietly(l *lock.Lock) { _ = l.Release() }
@@ -101,7 +117,7 @@ func releaseQuietly(l *lock.Lock) { _ = l.Release() }
 // swap puts the fresh file at tmp in the place of the damaged one. The name
 // .salvaged says that the fresh one is whole: with the damaged one moved and
 // the fresh one not yet, finishSalvage goes on from there.
-func swap(tmp, real string, r *SalvageReport) error {
+func swap(tmp, real, aside string) error {
 	dir := filepath.Dir(real)
 	if err := os.Rename(tmp, real+".salvaged"); err != nil {
 		return err
@@ -109,8 +125,7 @@ func swap(tmp, real string, r *SalvageReport) error {
 	if err := syncDir(dir); err != nil {
 		return err
 	}
-	r.Aside = asideName(real, time.Now())
-	if err := os.Rename(real, r.Aside); err != nil {
+	if err := os.Rename(real, aside); err != nil {
 		return err
 	}
 	if err := os.Rename(real+".salvaged", real); err != nil {
@@ -154,7 +169,9 @@ const refillStep = 512
 
 // refill makes the fresh journal and fills it.
 func (old *Remains) refill(ctx context.Context, fresh *File, rebuild Rebuild) (err error) {
-	if err := fresh.createAt(fresh.real, old.f.head); err != nil {
+	h := old.f.head
+	h.format = Format
+	if err := fresh.createAt(fresh.real, h); err != nil {
 		return err
 	}
 	x, err := fresh.inspect()
@@ -165,7 +182,6 @@ func (old *Remains) refill(ctx context.Context, fresh *File, rebuild Rebuild) (e
 		return err
 	}
 	close(fresh.ready)
-	go fresh.commitLoop()
 	err = old.copyEvents(ctx, fresh)
 	if err == nil {
 		if rebuild == nil {
@@ -176,8 +192,7 @@ func (old *Remains) refill(ctx context.Context, fresh *File, rebuild Rebuild) (e
 	if err == nil {
 		err = fresh.VerifyLog(ctx)
 	}
-	close(fresh.stop)
-	<-fresh.stopped
+	fresh.end()
 	return errors.Join(err, fresh.closeCleanly())
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 
+	"github.com/tidwall/btree"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/tallystick/tallystick/internal/record"
@@ -17,7 +18,8 @@ import (
 type Tx struct {
 	f     *File
 	tx    *bolt.Tx
-	g     *group // nil in View
+	over  *recent // what is newer than the file's keyspaces; of a group, its own
+	g     *group  // nil in View
 	wrote bool
 }
 
@@ -43,9 +45,12 @@ func place(b Bucket, key []byte) []byte {
 
 func (t *Tx) bucket(b Bucket) *bolt.Bucket { return t.tx.Bucket([]byte{byte(b)}) }
 
-// Get returns the record at key, nil when there is none. The error is a
-// *DamageError or wraps seal.ErrKey.
+// Get returns the record at key, nil when there is none; it must not be
+// changed. The error is a *DamageError or wraps seal.ErrKey.
 func (t *Tx) Get(b Bucket, key []byte) ([]byte, error) {
+	if it, ok := t.recent(b, key); ok {
+		return it.value, nil
+	}
 	v := t.bucket(b).Get(key)
 	if v == nil {
 		return nil, nil
@@ -53,7 +58,22 @@ func (t *Tx) Get(b Bucket, key []byte) ([]byte, error) {
 	return t.open(b, key, v)
 }
 
-// Raw returns a record as it stands in the file, nil when there is none.
+// Has tells whether there is a record at key.
+func (t *Tx) Has(b Bucket, key []byte) bool {
+	if it, ok := t.recent(b, key); ok {
+		return !it.gone
+	}
+	return t.bucket(b).Get(key) != nil
+}
+
+func (t *Tx) recent(b Bucket, key []byte) (*item, bool) {
+	if t.g != nil {
+		return t.g.over.tree.Get(string(place(b, key)))
+	}
+	return t.over.tree.Get(string(place(b, key)))
+}
+
+// Raw returns a record as it stands in its keyspace, nil when there is none.
 func (t *Tx) Raw(b Bucket, key []byte) []byte { return bytes.Clone(t.bucket(b).Get(key)) }
 
 func (t *Tx) open(b Bucket, key, v []byte) ([]byte, error) {
@@ -67,54 +87,98 @@ func (t *Tx) open(b Bucket, key, v []byte) ([]byte, error) {
 // MaxValue bounds a record in bytes.
 const MaxValue = 1 << 20
 
-// Put stores value, of up to MaxValue bytes, at key.
+// Put stores value, of up to MaxValue bytes, at key. value must not be changed
+// afterwards.
 func (t *Tx) Put(b Bucket, key, value []byte) error {
 	if len(value) > MaxValue {
 		return fmt.Errorf("record %c/%x has %d bytes, allowed are up to %d", b, key, len(value), MaxValue)
 	}
-	sealed, err := t.f.box.Seal(nil, value, place(b, key))
-	if err != nil {
-		return err
-	}
-	t.wrote = true
-	t.f.touch(b, key)
-	bk := t.bucket(b)
-	if t.g != nil {
-		t.g.put += int64(len(key) + len(sealed))
-		t.g.sum.replace(bk.Get(key), sealed)
-	}
-	bk.FillPercent = 1.0
-	return bk.Put(key, sealed)
+	t.change(b, key, item{value: value})
+	return nil
 }
 
 // Delete removes the record at key, if there is one.
 func (t *Tx) Delete(b Bucket, key []byte) error {
+	t.change(b, key, item{gone: true})
+	return nil
+}
+
+func (t *Tx) change(b Bucket, key []byte, it item) {
 	t.wrote = true
 	t.f.touch(b, key)
-	bk := t.bucket(b)
-	t.g.sum.replace(bk.Get(key), nil)
-	return bk.Delete(key)
+	t.g.set(string(place(b, key)), it)
 }
 
 // Scan calls fn for the records whose keys are from ≤ key and begin with
 // prefix, in key order, until fn returns false or an error. fn must not write
-// to b; key is valid during the call only.
+// to b; key is valid during the call only, value must not be changed.
 func (t *Tx) Scan(b Bucket, prefix, from []byte, fn func(key, value []byte) (bool, error)) error {
-	c := t.bucket(b).Cursor()
 	if bytes.Compare(from, prefix) < 0 {
 		from = prefix
 	}
-	for k, v := c.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-		plain, err := t.open(b, k, v)
-		if err != nil {
-			return err
+	m := t.merge(b, from)
+	for k, v, old := m.next(); k != nil && bytes.HasPrefix(k, prefix); k, v, old = m.next() {
+		if old {
+			var err error
+			if v, err = t.open(b, k, v); err != nil {
+				return err
+			}
 		}
-		more, err := fn(k, plain)
+		more, err := fn(k, v)
 		if err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// merged is one keyspace in order, as it is now: its records in the file and
+// what is recent of them.
+type merged struct {
+	b     Bucket
+	file  *bolt.Cursor
+	k, v  []byte // the file's next record
+	newer btree.MapIter[string, *item]
+	more  bool // newer stands on a record of b
+}
+
+func (t *Tx) merge(b Bucket, from []byte) *merged {
+	over := t.over
+	if t.g != nil {
+		over = t.g.over.copy() // fn may write meanwhile
+	}
+	m := &merged{b: b, file: t.bucket(b).Cursor(), newer: over.tree.Iter()}
+	m.k, m.v = m.file.Seek(from)
+	m.more = m.newer.Seek(string(place(b, from)))
+	return m
+}
+
+// next returns the next record; old says that it is as sealed in the file.
+func (m *merged) next() (key, value []byte, old bool) {
+	for {
+		recent := ""
+		if m.more && m.newer.Key()[0] == byte(m.b) {
+			recent = m.newer.Key()[1:]
+		} else {
+			m.more = false
+		}
+		switch {
+		case m.k != nil && (!m.more || string(m.k) < recent):
+			key, value = m.k, m.v
+			m.k, m.v = m.file.Next()
+			return key, value, true
+		case !m.more:
+			return nil, nil, false
+		}
+		if m.k != nil && string(m.k) == recent {
+			m.k, m.v = m.file.Next()
+		}
+		it := m.newer.Value()
+		m.more = m.newer.Next()
+		if !it.gone {
+			return []byte(recent), it.value, false
+		}
+	}
 }
 
 // tail is the end of the event log and the sum of all records, written once by
@@ -146,18 +210,15 @@ func mark(sealed []byte, half int) uint64 {
 const chainSize = 16
 
 func (t *Tx) tail() (tail, error) {
-	if t.g != nil && t.g.loaded {
+	if t.g != nil {
 		return t.g.tail, nil
 	}
-	plain, err := t.Get(headers, []byte("tail"))
+	key := []byte("tail")
+	plain, err := t.open(headers, key, t.bucket(headers).Get(key))
 	if err != nil {
 		return tail{}, err
 	}
-	v, err := decodeTail(plain)
-	if err == nil && t.g != nil {
-		t.g.tail, t.g.loaded = v, true
-	}
-	return v, err
+	return decodeTail(plain)
 }
 
 func decodeTail(plain []byte) (v tail, err error) {
@@ -177,7 +238,12 @@ func (t *Tx) putTail(v tail) error {
 	w.Bytes(v.head[:])
 	w.Uint(v.sum[0])
 	w.Uint(v.sum[1])
-	return t.Put(headers, []byte("tail"), w.B)
+	key := []byte("tail")
+	sealed, err := t.f.box.Seal(nil, w.B, place(headers, key))
+	if err != nil {
+		return err
+	}
+	return t.bucket(headers).Put(key, sealed)
 }
 
 // LastEvent is the number of the newest event, 0 when there is none.
@@ -201,13 +267,11 @@ func (t *Tx) Log(body []byte) (uint64, error) {
 }
 
 func (t *Tx) log(body []byte) (uint64, error) {
-	v, err := t.tail()
-	if err != nil {
-		return 0, err
-	}
+	v := t.g.tail
 	v.last++
-	v.head = t.f.link.next(v.head, v.last, body)
-	if err := t.Put(events, eventKey(v.last), append(v.head[:len(v.head):len(v.head)], body...)); err != nil {
+	v.head = t.g.chain(t.f.link, v.head, v.last, body)
+	stored := append(append(make([]byte, 0, chainSize+len(body)), v.head[:]...), body...)
+	if err := t.Put(events, eventKey(v.last), stored); err != nil {
 		return 0, err
 	}
 	t.g.tail = v

@@ -18,10 +18,10 @@ func TestViewShowsSyncedStatesOnly(t *testing.T) {
 			_, err := tx.Log([]byte("event"))
 			return err
 		}))
-		id := f.synced.Load()
+		now := f.synced.Load()
 		syncing := &commit{done: make(chan struct{})}
 		f.current.Store(syncing)
-		f.synced.Store(id - 1)
+		f.synced.Store(&state{now.id - 1, now.over, now.tail})
 		shown := make(chan struct{}, 1)
 		go func() {
 			_ = f.View(func(tx *Tx) error {
@@ -31,7 +31,7 @@ func TestViewShowsSyncedStatesOnly(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.Empty(t, shown, "shown before it was synced")
-		f.synced.Store(id)
+		f.synced.Store(now)
 		close(syncing.done)
 		<-shown
 		require.NoError(t, f.Close())
@@ -44,14 +44,14 @@ func TestViewSkipsWhatFailed(t *testing.T) {
 	f, err := Open(filepath.Join(t.TempDir(), "j"), Options{})
 	require.NoError(t, err)
 	require.NoError(t, f.Ready(t.Context()))
-	id := f.synced.Load()
+	now := f.synced.Load()
 	failed := &commit{done: make(chan struct{})}
 	close(failed.done)
 	f.current.Store(failed)
-	f.synced.Store(id - 1)
+	f.synced.Store(&state{now.id - 1, now.over, now.tail})
 	again, err := f.viewOnce(nil)
 	require.NoError(t, err)
 	require.True(t, again)
-	f.synced.Store(id)
+	f.synced.Store(now)
 	require.NoError(t, f.Close())
 }

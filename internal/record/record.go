@@ -167,6 +167,9 @@ func (r *Reader) Done() error {
 	return r.err
 }
 
+// More tells whether there are bytes left, and no failure so far.
+func (r *Reader) More() bool { return r.err == nil && len(r.b) > 0 }
+
 // Err returns the first failure so far.
 func (r *Reader) Err() error { return r.err }
 

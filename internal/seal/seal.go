@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"slices"
 	"sync"
 )
 
@@ -43,6 +44,8 @@ const (
 	tagSize    = 16
 	// MaxKeyName bounds the name that each sealed record carries.
 	MaxKeyName = 32
+	// overhead is what a seal adds at most.
+	overhead = 2 + MaxKeyName + nameSum + nonceSize + tagSize
 )
 
 var (
@@ -109,6 +112,7 @@ func (b *Box) aead(name string) (cipher.AEAD, error) {
 
 // Seal appends the sealed form of plain at context to dst.
 func (b *Box) Seal(dst, plain, context []byte) ([]byte, error) {
+	dst = slices.Grow(dst, len(plain)+overhead)
 	if b.keys == nil {
 		d := b.digest(plain, context)
 		dst = append(dst, formDigest)
@@ -129,7 +133,9 @@ func (b *Box) Seal(dst, plain, context []byte) ([]byte, error) {
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:])
 	dst = append(dst, nonce[:]...)
-	return a.Seal(dst, nonce[:], plain, b.bind(context)), nil
+	bound := b.bind(context)
+	defer bounds.Put(bound)
+	return a.Seal(dst, nonce[:], plain, *bound), nil
 }
 
 // Open returns the plain bytes of a record at context, in memory of its own.
@@ -180,7 +186,9 @@ func (b *Box) openAEAD(dst, s, context []byte) ([]byte, error) {
 		return nil, err
 	}
 	s = s[1+n+nameSum:]
-	plain, err := a.Open(dst, s[:nonceSize], s[nonceSize:], b.bind(context))
+	bound := b.bind(context)
+	defer bounds.Put(bound)
+	plain, err := a.Open(dst, s[:nonceSize], s[nonceSize:], *bound)
 	if err != nil {
 		return nil, ErrDamaged
 	}
@@ -199,8 +207,13 @@ func Mark(sealed []byte) []byte {
 	return sealed[len(sealed)-tagSize:]
 }
 
-func (b *Box) bind(context []byte) []byte {
-	return append(b.journal[:len(b.journal):len(b.journal)], context...)
+// bounds are used again for what seals are bound to.
+var bounds = sync.Pool{New: func() any { return new([]byte) }}
+
+func (b *Box) bind(context []byte) *[]byte {
+	bound := bounds.Get().(*[]byte)
+	*bound = append(append((*bound)[:0], b.journal[:]...), context...)
+	return bound
 }
 
 func (b *Box) digest(plain, context []byte) [sha256.Size]byte {

@@ -1,0 +1,237 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tidwall/btree"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/tallystick/tallystick/internal/record"
+)
+
+// groups is the keyspace of what the commits since the newest checkpoint
+// changed: one record a commit, whose key is the number of its transaction.
+//
+//	keyspace u8   key: length, bytes   1 gone, 0 put   put: value: length, bytes
+//
+// by keyspace, then by key, each once. One page is written for what would
+// otherwise change a page in every keyspace.
+const groups Bucket = 'g'
+
+// recent is what was changed since the newest checkpoint, as it is now, by
+// keyspace and key. What the file's keyspaces hold is older. A recent that was
+// published does not change.
+type recent struct {
+	tree   *btree.Map[string, *item]
+	size   int64 // of keys and values
+	groups int   // how many group records hold it
+}
+
+// item is a record that was put, or one that is gone.
+type item struct {
+	value []byte
+	gone  bool
+}
+
+func newRecent() *recent { return &recent{tree: btree.NewMap[string, *item](16)} }
+
+// copy returns a recent that can be changed without changing r.
+func (r *recent) copy() *recent { return &recent{r.tree.Copy(), r.size, r.groups} }
+
+func (r *recent) set(key string, it item) {
+	old, replaced := r.tree.Set(key, &it)
+	r.size += int64(len(it.value))
+	if replaced {
+		r.size -= int64(len(old.value))
+	} else {
+		r.size += int64(len(key))
+	}
+}
+
+// checkpointSize is how much may be recent before it goes to its keyspaces, and
+// maxGroups in how many group records, whose keys are read with each commit.
+func (o Options) checkpointSize() int64 { return min(1<<20, o.maxSize()/64) }
+
+const maxGroups = 256
+
+// encode writes the group record of the records at keys into w.
+func (r *recent) encode(w *record.Writer, keys []string) {
+	for _, k := range keys {
+		it, _ := r.tree.Get(k)
+		w.Byte(k[0])
+		w.String(k[1:])
+		w.Bool(it.gone)
+		if !it.gone {
+			w.Bytes(it.value)
+		}
+	}
+}
+
+// eachChange calls fn with each change of a group record; what fn is given
+// aliases plain. The error wraps ErrDamaged.
+func eachChange(plain []byte, known []Bucket, fn func(change) error) error {
+	rd := record.NewReader(plain)
+	var last []byte
+	for rd.More() {
+		ch := change{bucket: Bucket(rd.Byte()), key: rd.Bytes(), gone: rd.Bool()}
+		if !ch.gone {
+			ch.value = rd.Bytes()
+		}
+		at := place(ch.bucket, ch.key)
+		switch {
+		case rd.Err() != nil, bytes.Compare(at, last) <= 0, len(ch.key) == 0, len(ch.key) > maxKey,
+			len(ch.value) > MaxValue, !slices.Contains(known, ch.bucket):
+			return fmt.Errorf("%w: what a commit changed is not readable", ErrDamaged)
+		}
+		last = at
+		if err := fn(ch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take adds what a group record changed; plain is not used by others any more.
+func (r *recent) take(plain []byte, known []Bucket) error {
+	r.groups++
+	return eachChange(plain, known, func(ch change) error {
+		r.set(string(place(ch.bucket, ch.key)), item{ch.value, ch.gone})
+		return nil
+	})
+}
+
+// known are the keyspaces whose records a group may change.
+func (f *File) known() []Bucket { return append([]Bucket{events}, f.opts.Buckets...) }
+
+// readRecent reads the group records of a state.
+func (f *File) readRecent(btx *bolt.Tx) (*recent, error) {
+	r, known := newRecent(), f.known()
+	err := btx.Bucket([]byte{byte(groups)}).ForEach(func(key, sealed []byte) error {
+		plain, err := f.box.Open(sealed, place(groups, key))
+		if err == nil {
+			err = r.take(plain, known)
+		}
+		if err != nil {
+			return &DamageError{groups, key, err}
+		}
+		return nil
+	})
+	return r, err
+}
+
+// putGroup writes what the functions of a group changed: as one record, or,
+// where much is recent, all that is recent to its keyspaces.
+func (f *File) putGroup(btx *bolt.Tx, g *group) error {
+	most := f.opts.checkpointSize()
+	// Where room is scarce nothing is kept twice, and what is gone is freed.
+	due := g.over.size > most || g.over.groups >= maxGroups || !g.admits()
+	if due && (g.fits() || g.over.size > 4*most) {
+		return f.checkpoint(btx, g)
+	}
+	g.over.groups++
+	key := binary.BigEndian.AppendUint64(nil, uint64(btx.ID()))
+	keys := slices.AppendSeq(make([]string, 0, len(g.changed)), maps.Keys(g.changed))
+	slices.Sort(keys)
+	w := record.Writer{B: f.scratch.plain[:0]}
+	g.over.encode(&w, keys)
+	sealed, err := f.box.Seal(f.scratch.sealed[:0], w.B, place(groups, key))
+	if err != nil {
+		return err
+	}
+	f.scratch.plain, f.scratch.sealed = w.B, sealed
+	g.sum.replace(nil, sealed)
+	bk := btx.Bucket([]byte{byte(groups)})
+	bk.FillPercent = 1.0
+	return bk.Put(key, sealed)
+}
+
+// checkpoint writes all that is recent to its keyspaces and drops the group
+// records, in the one transaction of a commit.
+func (f *File) checkpoint(btx *bolt.Tx, g *group) error {
+	_, _, _ = f.makeRoom(btx, 2*g.over.size+slack)
+	if err := f.dropGroups(btx, g); err != nil {
+		return err
+	}
+	var err error
+	s := settler{f: f, btx: btx, g: g}
+	g.over.tree.Scan(func(k string, it *item) bool {
+		err = s.settle(Bucket(k[0]), []byte(k[1:]), it)
+		return err == nil
+	})
+	g.over = newRecent()
+	return err
+}
+
+// settler writes what is recent to the keyspaces, in order.
+type settler struct {
+	f    *File
+	btx  *bolt.Tx
+	g    *group
+	in   Bucket
+	to   *bolt.Bucket
+	last string // the last key that was in the keyspace before
+}
+
+func (s *settler) enter(b Bucket, first []byte) {
+	s.in, s.to = b, s.btx.Bucket([]byte{byte(b)})
+	last, _ := s.to.Cursor().Last()
+	s.last = string(last)
+	s.to.FillPercent = 0.8
+	if string(first) > s.last {
+		s.to.FillPercent = 1.0 // keys ascend: no page is written into again
+	}
+}
+
+func (s *settler) settle(b Bucket, key []byte, it *item) error {
+	if b != s.in {
+		s.enter(b, key)
+	}
+	var old []byte
+	if string(key) <= s.last {
+		old = s.to.Get(key)
+	}
+	if it.gone {
+		if old == nil {
+			return nil
+		}
+		s.g.sum.replace(old, nil)
+		return s.to.Delete(key)
+	}
+	sealed, err := s.f.box.Seal(nil, it.value, place(b, key))
+	if err != nil {
+		return err
+	}
+	s.g.sum.replace(old, sealed)
+	return s.to.Put(key, sealed)
+}
+
+func (f *File) dropGroups(btx *bolt.Tx, g *group) error {
+	name := []byte{byte(groups)}
+	err := btx.Bucket(name).ForEach(func(_, sealed []byte) error {
+		g.sum.replace(sealed, nil)
+		return nil
+	})
+	if err == nil {
+		err = btx.DeleteBucket(name)
+	}
+	if err == nil {
+		_, err = btx.CreateBucket(name)
+	}
+	return err
+}
+
+// lastCheckpoint writes what is recent to its keyspaces, outside the committer.
+func (f *File) lastCheckpoint(btx *bolt.Tx) error {
+	g := newGroup(f)
+	if g.over.tree.Len() == 0 {
+		return nil
+	}
+	if err := f.checkpoint(btx, g); err != nil {
+		return err
+	}
+	return f.putGroupTail(btx, g)
+}
