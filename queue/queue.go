@@ -30,8 +30,8 @@ type Options struct {
 	// LockWait bounds the wait for another opener to close the journal.
 	// Default: no wait.
 	LockWait time.Duration
-	// MaxSize bounds the file in bytes. Default 1 GiB, and never more than
-	// 512 MiB where an address has 32 bits.
+	// MaxSize bounds the file in bytes. Default 1 GiB; where an address has 32
+	// bits 512 MiB, and no more.
 	MaxSize int64
 	// AnswerTimeout is how long an attempt waits for its answer. Default 60 s.
 	AnswerTimeout time.Duration
