@@ -450,3 +450,11 @@ func CardFromQueue(c queue.Card) *Card {
 	}
 	return &out
 }
+
+// WithholdData replaces Data by its hash; the digest stays the same.
+func (e *Entry) WithholdData() {
+	if len(e.Data) > 0 {
+		sum := sha256.Sum256(e.Data)
+		e.Data, e.DataHash = nil, &sum
+	}
+}
