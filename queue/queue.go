@@ -42,6 +42,15 @@ type Options struct {
 	// random time up to RetryMin, doubled by each further failure up to
 	// RetryMax. Defaults 500 ms and 60 s.
 	RetryMin, RetryMax time.Duration
+	// Spread is over how long the background's tries are spread once a lane has
+	// been failing for that long, where the host does not publish it
+	// (Line.Spread). Default 600 s; negative: RetryMax stays the bound.
+	Spread time.Duration
+	// RepeatShare is the budget of repeats: while more than so many attempts
+	// fail for each that the host answers, a lane repeats one entry at a time,
+	// and none for a random time up to RetryMax after a failure. New entries go
+	// at once, and nothing is dropped. Default 0.2.
+	RepeatShare float64
 	// ReversalTries is after how many transmissions without an answer that
 	// decides a reversal is parked. Default 10.
 	ReversalTries int
@@ -59,7 +68,8 @@ type Options struct {
 	// takes. When it is reached Do gets ErrHeldBack and what was never
 	// attempted waits for the next batch: CloseBatch and settle. Default 500.
 	BatchLimit int
-	// Lanes overrides BatchLimit, DuplicateMemory and ReversalTries for single lanes.
+	// Lanes overrides BatchLimit, DuplicateMemory and ReversalTries for single
+	// lanes, and declares their hosts' planned pauses.
 	Lanes map[Lane]LaneOptions
 	// RetainFor is how long after its closing Prune leaves a batch alone, by
 	// the device's wall clock. Default 0: as soon as it has settled.
@@ -69,6 +79,7 @@ type Options struct {
 	Log *slog.Logger
 
 	onOpen func(*bolt.DB) // the fault tests take hold of the file here
+	seed   uint64         // of what differs from device to device
 }
 
 // LaneOptions are settings of one lane; a zero field leaves that of Options.
@@ -76,6 +87,8 @@ type LaneOptions struct {
 	BatchLimit      int
 	DuplicateMemory time.Duration
 	ReversalTries   int
+	// Maintenance are the planned pauses of the lane's host.
+	Maintenance []Maintenance
 }
 
 func (o Options) batchLimit(l Lane) uint64 {
@@ -114,6 +127,14 @@ func (o *Options) withDefaults() Options {
 	set(&d.RetryMin, 500*time.Millisecond)
 	set(&d.RetryMax, 60*time.Second)
 	set(&d.DuplicateMemory, 24*time.Hour)
+	if d.Spread == 0 {
+		d.Spread = 10 * time.Minute
+	}
+	if d.RepeatShare == 0 {
+		d.RepeatShare = 0.2
+	}
+	d.Spread, d.RepeatShare = min(d.Spread, longestSlot), max(d.RepeatShare, 0)
+	d.seed = rand64()
 	d.RetryMax = max(d.RetryMax, d.RetryMin)
 	if d.BatchLimit <= 0 {
 		d.BatchLimit = 500
@@ -133,6 +154,7 @@ type Queue struct {
 	opts     Options
 	changed  *signal
 	lines    *lines
+	paces    *paces
 	watchers *watchers
 }
 
@@ -156,7 +178,7 @@ func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), watchers: newWatchers()}, nil
+	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), paces: newPaces(), watchers: newWatchers()}, nil
 }
 
 func journalOptions(keys Keys, o Options) (journal.Options, error) {
@@ -186,9 +208,13 @@ func (q *Queue) Path() string { return q.file.Path() }
 
 // jitter returns a random duration from 0 to d.
 func jitter(d time.Duration) time.Duration {
+	return time.Duration(rand64() % uint64(d+1))
+}
+
+func rand64() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
-	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d+1))
+	return binary.BigEndian.Uint64(b[:])
 }
 
 func isClosed(err error) bool { return errors.Is(err, ErrClosed) }

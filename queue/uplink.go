@@ -74,6 +74,10 @@ const (
 
 var verdictNames = [...]string{"unknown", "approved", "partial", "duplicate", "unavailable", "not found", "refused"}
 
+// decides tells whether a host that answers so has taken the entry up: it is
+// there, and in order.
+func (v Verdict) decides() bool { return v != Unknown && v != Unavailable }
+
 func (v Verdict) String() string { return name(verdictNames[:], int(v)) }
 
 // Answer is what a host answered.
