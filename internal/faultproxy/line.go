@@ -68,6 +68,7 @@ func (l *line) pass(to Direction) {
 	in.Buffer(make([]byte, 0, 4096), maxUnit)
 	in.Split(l.p.split)
 	for in.Scan() {
+		l.p.passed[to].Add(int64(len(in.Bytes())))
 		if l.dark.Load() {
 			continue
 		}

@@ -67,6 +67,7 @@ type Proxy struct {
 	wg     sync.WaitGroup
 	done   chan struct{}
 	struck atomic.Int64
+	passed [2]atomic.Int64
 
 	mu     sync.Mutex
 	ln     net.Listener // nil: refusing
@@ -168,6 +169,9 @@ func (p *Proxy) Shape(s Shape) {
 
 // Struck is how many faults have struck.
 func (p *Proxy) Struck() int { return int(p.struck.Load()) }
+
+// Passed is how many bytes have come to be passed on, each way.
+func (p *Proxy) Passed(to Direction) int64 { return p.passed[to&1].Load() }
 
 // Calm disarms what has not struck yet.
 func (p *Proxy) Calm() {

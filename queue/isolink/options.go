@@ -2,39 +2,11 @@ package isolink
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
 	"time"
 
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/queue"
 )
-
-// Dialer opens a connection to the host. It returns when ctx is done.
-type Dialer func(ctx context.Context) (net.Conn, error)
-
-// TCP dials host:port without encryption. A peer that vanishes is noticed by the
-// operating system's probes within 30 s or so.
-func TCP(address string) Dialer {
-	return func(ctx context.Context) (net.Conn, error) { return plain.DialContext(ctx, "tcp", address) }
-}
-
-// TLS dials host:port and shakes hands by config, which is copied: its zero
-// MinVersion means TLS 1.3 here, and Certificates are what the host knows the
-// terminal by.
-func TLS(address string, config *tls.Config) Dialer {
-	c := config.Clone()
-	if c == nil {
-		c = &tls.Config{}
-	}
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS13
-	}
-	d := tls.Dialer{NetDialer: plain, Config: c}
-	return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
-}
-
-var plain = &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
 
 const (
 	echoTime  = 2 * time.Second // how long Prepare waits for an echo

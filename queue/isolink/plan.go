@@ -75,27 +75,36 @@ func fast(hours []int, times [24]HourTime) []int {
 }
 
 // NextSignIn is when the terminal is due to sign in of its own accord after t:
-// once on each day of Options.Zone, in one of the plan's hours that have not
-// been slow. The terminal's name and the date choose the moment, so that a
-// host's devices are spread over all of these hours, and chance moves it by up
-// to half a minute.
+// once a day, in one of the plan's hours that have not been slow. The terminal's
+// name and the date choose the moment, so that a host's devices are spread over
+// all of these hours, and chance moves it by up to half a minute.
 func (l *Link) NextSignIn(t time.Time, p Plan) time.Time {
 	hours := fast(p.hours(), l.SignInTimes())
 	for day := 0; ; day++ {
-		if at := l.moment(l.midnight(t, day), hours); at.After(t) {
+		if at := l.moment(l.opens(t, p, day), hours); at.After(t) {
 			return at
 		}
 	}
 }
 
-// moment is when the terminal signs in on the day that begins at midnight.
-func (l *Link) moment(midnight time.Time, hours []int) time.Time {
-	sum := sha256.Sum256([]byte(l.lane.String() + midnight.Format("|2006-01-02")))
+// opens is when the plan's hours that t is in, or behind, began, so many days on.
+func (l *Link) opens(t time.Time, p Plan, days int) time.Time {
+	t = t.In(l.opts.Zone)
+	from := p.hours()[0]
+	if t.Hour() < from {
+		days--
+	}
+	return time.Date(t.Year(), t.Month(), t.Day()+days, from, 0, 0, 0, l.opts.Zone)
+}
+
+// moment is when the terminal signs in in the hours that open then.
+func (l *Link) moment(opens time.Time, hours []int) time.Time {
+	sum := sha256.Sum256([]byte(l.lane.String() + opens.Format("|2006-01-02")))
 	second := binary.BigEndian.Uint64(sum[:]) % uint64(len(hours)*3600)
-	shift := time.Duration(rand.N(int64(time.Minute))) - 30*time.Second
+	shift := rand.N(time.Minute) - 30*time.Second
 	inHour := min(max(time.Duration(second%3600)*time.Second+shift, 0), time.Hour-time.Second)
-	h := hours[second/3600]
-	return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), h, 0, 0, 0, l.opts.Zone).Add(inHour)
+	later := (hours[second/3600] - opens.Hour() + 24) % 24
+	return opens.Add(time.Duration(later)*time.Hour + inHour)
 }
 
 // Renew signs in anew, whether that is needed or not. What is under way is
@@ -136,15 +145,9 @@ func (l *Link) SignInDaily(ctx context.Context, p Plan) error {
 			continue
 		}
 		_ = l.Renew(ctx) // told as NoLine
-		if tomorrow := l.midnight(due, 1); tomorrow.After(now) {
+		if tomorrow := l.opens(due, p, 1); tomorrow.After(now) {
 			now = tomorrow
 		}
 		due = l.NextSignIn(now.Add(-1), p)
 	}
-}
-
-// midnight is when the day of t began, so many days on.
-func (l *Link) midnight(t time.Time, days int) time.Time {
-	t = t.In(l.opts.Zone)
-	return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, l.opts.Zone)
 }

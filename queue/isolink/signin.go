@@ -45,8 +45,9 @@ func (l *Link) ready(ctx context.Context) error {
 	defer cancel()
 	begun := time.Now()
 	for try := 1; ; try++ {
-		signed, err := l.getReady(ctx)
-		if signed && (err == nil || lineError("", err).Reason == Silent) {
+		needed := l.current().mac == nil
+		err := l.getReady(ctx)
+		if needed && (err == nil || lineError("", err).Reason == Silent) {
 			l.noteSignIn(time.Since(begun))
 		}
 		if err == nil {
@@ -81,15 +82,12 @@ func (l *Link) tryAgain(ctx context.Context, err error, try int) bool {
 	}
 }
 
-func (l *Link) getReady(ctx context.Context) (signed bool, err error) {
+func (l *Link) getReady(ctx context.Context) error {
 	c, err := l.connect(ctx)
-	if err != nil {
-		return false, err
+	if err != nil || l.current().mac != nil {
+		return err
 	}
-	if l.current().mac != nil {
-		return false, nil
-	}
-	return true, l.signIn(ctx, c)
+	return l.signIn(ctx, c)
 }
 
 // signIn takes working keys, batch number and clock from the host.

@@ -262,28 +262,7 @@ func TestASignInWhileEntriesAreUnderWay(t *testing.T) {
 		tmk := masterKey(t)
 		h := &scripted{tmk: tmk, batch: 42}
 		held := make(chan *asked, 1)
-		dial := func(context.Context) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			go func() {
-				defer theirs.Close()
-				for {
-					frame, err := codec.Framing{}.Read(theirs, nil)
-					if err != nil {
-						return
-					}
-					m, err := codec.UnionPay().Decode(frame.Body)
-					if err != nil {
-						return
-					}
-					if a := (&asked{m, h, theirs, frame}); m.Type() == 0x0800 {
-						a.answer("00", nil)
-					} else {
-						held <- a
-					}
-				}
-			}()
-			return ours, nil
-		}
+		dial := func(context.Context) (net.Conn, error) { return h.piped(func(a *asked) { held <- a }), nil }
 		l, err := isolink.New(lane, dial, new(series), tmk, &isolink.Options{Window: 2})
 		require.NoError(t, err)
 		_, err = l.Prepare(t.Context())
