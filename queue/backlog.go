@@ -19,11 +19,10 @@ type Backlog struct {
 	// been waiting, by the wall clock; 0 when there is none, and the largest
 	// Duration when that clock went back.
 	Oldest time.Duration
-	// Full says that the open batch takes no more records, Closed how many
-	// batches are closed and not settled: what was journalled since waits for
-	// their settlement where the host numbers its batches.
-	Full   bool
-	Closed int
+	// Full says that the open batch takes no more records, Held that a closed
+	// batch waits for its settlement: either way what was never attempted waits
+	// for the next batch.
+	Full, Held bool
 	// Fenced says that a restored lane sends nothing new yet: see Restore.
 	Fenced bool
 }
@@ -52,7 +51,7 @@ func (q *Queue) Backlogs(_ context.Context) (all []Backlog, err error) {
 }
 
 func (v *fileView) backlog(l laneRecord) (b Backlog, err error) {
-	b = Backlog{Lane: l.name, Closed: len(l.closing), Fenced: l.fenced}
+	b = Backlog{Lane: l.name, Held: len(l.closing) > 0 && l.hostBatch != 0, Fenced: l.fenced}
 	for _, t := range l.tallies {
 		switch t.State {
 		case Parked:

@@ -46,10 +46,11 @@ func TestBacklogs(t *testing.T) {
 		require.NoError(t, q.Drain(bg, cashLane, answering(Refused, "30")))
 		_, err = q.CloseBatch(bg, cardLane)
 		require.NoError(t, err)
-		require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
+		host := uint32(7)
+		require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &host)))
 		got, err = q.Backlogs(bg)
 		require.NoError(t, err)
-		require.Equal(t, []Backlog{{Lane: cardLane, Closed: 1}, {Lane: cashLane, Parked: 1}}, got)
+		require.Equal(t, []Backlog{{Lane: cardLane, Held: true}, {Lane: cashLane, Parked: 1}}, got)
 	})
 }
 
