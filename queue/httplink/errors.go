@@ -30,7 +30,7 @@ const (
 	NoTrust                        // TLS failed: a certificate, a protocol version
 	NoToken                        // Options.Token gave none
 	Silent                         // no connection or no answer in time
-	Broken                         // the connection ended or carried rubbish
+	Broken                         // the connection ended or carried rubbish; so may a host that does not know our certificate
 	HostRefused                    // the host, or what stands before it, answered with a status that is no answer: Status
 	Unauthorized                   // the host does not know the device, or not for this terminal: Status
 )

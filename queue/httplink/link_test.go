@@ -1,8 +1,10 @@
 package httplink_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -240,3 +242,5 @@ func TestARequestIsSentOnce(t *testing.T) {
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	s.agree()
 }
+
+func bodyOf(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }
