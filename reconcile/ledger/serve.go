@@ -80,7 +80,7 @@ func (l *Ledger) serveReceipt(w http.ResponseWriter, r *http.Request, d Device) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	journal, err := parseJournal(in.Journal)
+	journal, err := ParseJournal(in.Journal)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,9 @@ func (l *Ledger) serveReceipt(w http.ResponseWriter, r *http.Request, d Device) 
 	return writeBytes(w, signed)
 }
 
-func parseJournal(s string) ([16]byte, error) {
+// ParseJournal reads what wire.JournalID.String wrote. The error is an
+// *InvalidError.
+func ParseJournal(s string) ([16]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || len(b) != 16 || [16]byte(b) == [16]byte{} {
 		return [16]byte{}, &InvalidError{"journal", "is not 22 characters of base64url"}
@@ -120,7 +122,7 @@ func (l *Ledger) serveClaim(w http.ResponseWriter, r *http.Request, d Device) er
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	journal, err := parseJournal(in.Journal)
+	journal, err := ParseJournal(in.Journal)
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (l *Ledger) serveRelease(w http.ResponseWriter, r *http.Request, d Device) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	journal, err := parseJournal(in.Journal)
+	journal, err := ParseJournal(in.Journal)
 	if err != nil {
 		return err
 	}
@@ -167,7 +169,7 @@ type Aside struct {
 const maxAsides = 256
 
 func (l *Ledger) serveConflicts(w http.ResponseWriter, r *http.Request, d Device) error {
-	journal, err := parseJournal(r.URL.Query().Get("journal"))
+	journal, err := ParseJournal(r.URL.Query().Get("journal"))
 	if err != nil {
 		return err
 	}
@@ -208,7 +210,7 @@ func (l *Ledger) serveAnnounce(w http.ResponseWriter, r *http.Request, d Device)
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	journal, err := parseJournal(in.Journal)
+	journal, err := ParseJournal(in.Journal)
 	if err != nil {
 		return err
 	}
