@@ -66,14 +66,19 @@ func packFixed(dst []byte, s string) bool {
 	case 2:
 		x = load2(s) ^ eachZero&0xFFFF
 	case 4:
-		x = (load2(s)<<16 | load2(s[2:])) ^ eachZero&0xFFFFFFFF
+		x = load4(s) ^ eachZero&0xFFFFFFFF
 	case 6:
-		x = (load2(s)<<32 | load2(s[2:])<<16 | load2(s[4:])) ^ eachZero&0xFFFFFFFFFFFF
+		x = (load4(s)<<16 | load2(s[4:])) ^ eachZero&0xFFFFFFFFFFFF
 	default:
 		return false
 	}
 	binary.BigEndian.PutUint32(dst, gather(x)<<(32-4*len(s)))
 	return (x|(x+eachSix))&eachHigh == 0
+}
+
+func load4(s string) uint64 {
+	_ = s[3]
+	return uint64(s[3]) | uint64(s[2])<<8 | uint64(s[1])<<16 | uint64(s[0])<<24
 }
 
 func load2(s string) uint64 { return uint64(s[1]) | uint64(s[0])<<8 }
@@ -161,9 +166,11 @@ func hexNibbles(x uint64) uint64 {
 }
 
 func appendHex(dst, b []byte) []byte {
+	at := len(dst)
+	dst = grow(dst, 2*len(b))[:at+2*(len(b)&^3)]
 	for len(b) >= 4 {
-		dst = binary.BigEndian.AppendUint64(dst, hexChars(spread(binary.BigEndian.Uint32(b))))
-		b = b[4:]
+		binary.BigEndian.PutUint64(dst[at:at+8:at+8], hexChars(spread(binary.BigEndian.Uint32(b[:4:4]))))
+		at, b = at+8, b[4:]
 	}
 	for _, c := range b {
 		dst = append(dst, hexDigits[c>>4], hexDigits[c&0xF])

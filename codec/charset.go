@@ -84,24 +84,8 @@ func all8(x uint64, allow uint8) bool {
 	return in&^x&eachTop == eachTop
 }
 
-// bad gives the index of the first byte of s that is in none of the sets in
+// badIn gives the index of the first byte of b that is in none of the sets in
 // allow, or -1, looking at 8 bytes at a time where there are as many.
-func bad(s string, allow uint8) int {
-	if len(s) < 8 {
-		return badChar(s, allow)
-	}
-	for i := 0; i+8 < len(s); i += 8 {
-		if !all8(load8(s[i:]), allow) {
-			return badChar(s, allow)
-		}
-	}
-	if !all8(load8(s[len(s)-8:]), allow) {
-		return badChar(s, allow)
-	}
-	return -1
-}
-
-// badIn is bad for bytes.
 func badIn(b []byte, allow uint8) int {
 	if len(b) < 8 {
 		return badChar(b, allow)
@@ -115,29 +99,6 @@ func badIn(b []byte, allow uint8) int {
 		return badChar(b, allow)
 	}
 	return -1
-}
-
-// goodText reports whether all of b is in the sets in allow. It may say no of
-// what is allowed, and badIn decides.
-func goodText(b []byte, allow uint8) bool {
-	switch {
-	case len(b) < 8:
-		for _, c := range b {
-			if charSet[c]&allow == 0 {
-				return false
-			}
-		}
-		return true
-	case allow != setPrintable:
-		return badIn(b, allow) < 0
-	}
-	x := binary.BigEndian.Uint64(b[len(b)-8:])
-	in := within(x, 0x20, 0x7E) &^ x
-	for i := 0; i+8 < len(b); i += 8 {
-		x = binary.BigEndian.Uint64(b[i:])
-		in &= within(x, 0x20, 0x7E) &^ x
-	}
-	return in&eachTop == eachTop
 }
 
 func firstHigh[T string | []byte](s T) int {

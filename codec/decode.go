@@ -41,57 +41,33 @@ func (s *Spec) decode(d *data, b []byte) error {
 	if err != nil {
 		return err
 	}
-	start, run := at, at // numbers in BCD are checked in one go, from run on
-	last := 0
-	d.last = lastField // until it is known, for reset
-	for half, word := range d.bits {
-		for word != 0 {
-			de := half<<6 + bits.TrailingZeros64(word) + 1
-			word &= word - 1
-			k := &s.kinds[de]
-			end := at + int(k.bytes)
-			if k.kind != kindBCD || end > len(b) {
-				if run < at && badNibble(b[run:at]) >= 0 {
-					return s.badRun(d, b, start)
-				}
-				if k.kind == kindNone {
-					return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
-				}
-				if end > len(b) || k.kind != kindRaw && (k.kind != kindChars || !goodText(b[at:end], k.allow)) {
-					if end, err = s.fields[de].scan(b, at); err != nil {
-						return err
-					}
-				}
-				run = end
-			}
-			d.slots[de] = slot{uint16(at - start), uint16(end - at)}
-			at, last = end, de
-		}
+	d.fill(b[at:])
+	if s.quick(d, len(b)-at) {
+		return nil
 	}
-	if run < at && badNibble(b[run:at]) >= 0 {
-		return s.badRun(d, b, start)
+	return s.careful(d, b, at)
+}
+
+// careful is quick field by field, and says what is wrong.
+func (s *Spec) careful(d *data, b []byte, at int) error {
+	d.slots = [lastField]slot{}
+	start := at
+	for de := range d.self.Fields {
+		f := s.field(de)
+		if f == nil {
+			return &FieldError{DE: de, Offset: s.bitOffset(de), Err: ErrUndefined}
+		}
+		end, err := f.scan(b, at)
+		if err != nil {
+			return err
+		}
+		d.slots[de-1] = slotAt(at-start, end-at)
+		at, d.last = end, uint8(de)
 	}
 	if at != len(b) {
 		return &FieldError{Offset: at, Err: ErrTrailing, Detail: count(len(b)-at, "byte")}
 	}
-	d.fill(b[start:])
-	d.last = uint8(last)
 	return nil
-}
-
-// badRun finds the first number in BCD that is wrong among those laid out so
-// far, and forgets what follows it.
-func (s *Spec) badRun(d *data, b []byte, start int) error {
-	var err error
-	for de := range d.self.Fields {
-		if at := start + int(d.slots[de].off); err == nil && s.fields[de].kind == kindBCD {
-			_, err = s.fields[de].scanOther(b, at)
-		}
-		if err != nil {
-			d.slots[de] = slot{}
-		}
-	}
-	return err
 }
 
 // bitOffset is where in a message the bit of a field stands.
@@ -239,60 +215,8 @@ func (f *field) units(written int) int {
 	return written
 }
 
-// scan checks the field that begins at b[at] and gives its end. It knows short
-// ways for plain shapes and leaves all others, and all that is wrong, to
-// scanOther.
+// scan checks the field that begins at b[at] and gives its end.
 func (f *field) scan(b []byte, at int) (end int, err error) {
-	switch f.kind {
-	case kindBCDOdd:
-		if plainBCD(b[at:], f.bytes, 15<<(8*f.bytes-4)) && f.accept>>(b[at]>>4)&1 != 0 {
-			return at + int(f.bytes), nil
-		}
-	case kindChars:
-		end = at + int(f.bytes)
-		if end <= len(b) && badIn(b[at:end], f.allow) < 0 {
-			return end, nil
-		}
-	case kindRaw:
-		end = at + int(f.bytes)
-		if end <= len(b) {
-			return end, nil
-		}
-	case kindBCDVar:
-		if at >= len(b) || b[at]&15 > 9 {
-			break
-		}
-		n := int(b[at]>>4)*10 + int(b[at]&15)
-		end = at + 1 + n/2
-		if n%2 == 0 && n <= f.max && end <= len(b) && badNibble(b[at+1:end]) < 0 {
-			return end, nil
-		}
-	case kindRawVar:
-		if at+2 > len(b) || b[at] > 9 || b[at+1]&15 > 9 {
-			break
-		}
-		n := int(b[at])*100 + int(b[at+1]>>4)*10 + int(b[at+1]&15)
-		end = at + 2 + n
-		if b[at+1] < 0xA0 && n <= f.max && end <= len(b) {
-			return end, nil
-		}
-	}
-	return f.scanOther(b, at)
-}
-
-// plainBCD reports whether the first n bytes of b, at most 8, hold only decimal
-// digits but for the nibbles in skip. It may say no of what is shorter than 8
-// bytes.
-func plainBCD(b []byte, n uint16, skip uint64) bool {
-	if len(b) < 8 {
-		return false
-	}
-	x := binary.BigEndian.Uint64(b) >> (64 - 8*n) &^ skip
-	return x>>3&(x>>2|x>>1)&eachNibble == 0
-}
-
-// scanOther is scan for all shapes, and finds what is wrong.
-func (f *field) scanOther(b []byte, at int) (end int, err error) {
 	from, end, n, err := f.extent(b, at)
 	if err != nil {
 		return 0, err

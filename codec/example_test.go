@@ -360,6 +360,12 @@ func ExampleISO1993Code() {
 	// Output: progress enquire true
 }
 
+func ExampleISO2003Code() {
+	r := codec.ISO2003Code("9113")
+	fmt.Println(r.Class, r.Next, r.En)
+	// Output: duplicate done Duplicate: the host already has this transaction.
+}
+
 func ExampleResponses() {
 	for r := range codec.Responses("unionpay") {
 		if r.Class == codec.SignIn {

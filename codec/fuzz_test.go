@@ -39,6 +39,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for i, s := range Dialects() {
 			m, err := s.Decode(b)
+			checkCareful(t, s, m, b)
 			if again := s.DecodeInto(&reused[i], b); (again == nil) != (err == nil) {
 				t.Fatalf("%s: Decode says %v, DecodeInto %v", s.Name(), err, again)
 			}
@@ -63,6 +64,24 @@ func FuzzDecode(f *testing.F) {
 			_ = m.String()
 		}
 	})
+}
+
+// checkCareful holds that the careful way, field by field, says the same of b
+// as Decode does, which made m of it or nil.
+func checkCareful(t *testing.T, s *Spec, m *Message, b []byte) {
+	d := newData(s)
+	at, err := s.decodeHead(d, b)
+	if err == nil {
+		err = s.careful(d, b, at)
+	}
+	if (err == nil) != (m != nil) {
+		t.Fatalf("%s: carefully %v", s.Name(), err)
+	}
+	for de := range d.self.Fields {
+		if m != nil && d.slotOf(de) != m.data().slotOf(de) {
+			t.Fatalf("%s: DE %d lies elsewhere", s.Name(), de)
+		}
+	}
 }
 
 // checkRebuilt sets the fields of m in a new message, which must say the same.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -33,6 +34,9 @@ var hostile = []struct {
 	{"high nibble A", "0800 0020000000000000 A00000", 11, 10, ErrContent},
 	{"missing length", "0200 4000000000000000", 2, 10, ErrTruncated},
 	{"length of letters", "0200 4000000000000000 1A 4111", 2, 10, ErrPrefix},
+	{"length with a letter that would fit", "0200 4000000000000000 0A 4111111111", 2, 10, ErrPrefix},
+	{"length of bytes with a letter", "0200 0000000000000200 000A 5A080011223344556677", 55, 10, ErrPrefix},
+	{"length of bytes with a letter for tens", "0200 0000000000000200 00A0" + strings.Repeat("00", 100), 55, 10, ErrPrefix},
 	{"length above the maximum", "0200 4000000000000000 20 41111111111111111111", 2, 10, ErrTooLong},
 	{"length beyond the end", "0200 4000000000000000 16 4111", 2, 13, ErrTruncated},
 	{"letter in a card number", "0200 4000000000000000 04 411B", 2, 12, ErrContent},
@@ -199,7 +203,7 @@ func TestLongestMessage(t *testing.T) {
 	for _, de := range []string{"2", "3", "4", "5", "6", "7", "8", "66"} {
 		table.WriteString(de + " ans....9999 LLLLVAR text\n")
 	}
-	table.WriteString("9 b....9999 LLLLVAR bytes")
+	table.WriteString("9 b....9999 LLLLVAR bytes\n67 n8 fixed number")
 	s, err := ParseSpec(table.String())
 	require.NoError(t, err)
 	for de, head := range map[int]int{8: 4 + 8, 9: 4 + 8, 66: 4 + 16} {
@@ -215,6 +219,9 @@ func TestLongestMessage(t *testing.T) {
 		require.Len(t, b, 65535)
 		back, err := s.Decode(b)
 		require.NoError(t, err)
+		m.data().buf = append(make([]byte, 0, 1<<17), m.data().buf...) // memory is not what limits it
+		require.ErrorIs(t, m.Set(67, "12345678"), ErrTooLong)
+		require.False(t, m.Has(67))
 		require.NoError(t, back.Set(3, strings.Repeat("c", 9999)))
 		_, err = back.Pack()
 		require.NoError(t, err)
@@ -269,6 +276,7 @@ func TestLastNumber(t *testing.T) {
 		require.NoError(t, err)
 		back, err := s.Decode(b)
 		require.NoError(t, err)
+		back.data().buf = slices.Clip(back.data().buf)
 		var out [8]byte
 		v, ok := back.AppendText(out[:0], 67)
 		require.True(t, ok)
@@ -276,6 +284,33 @@ func TestLastNumber(t *testing.T) {
 		v, ok = back.AppendBytes(out[:0], 67)
 		require.True(t, ok)
 		require.Equal(t, "42", string(v))
+	}
+}
+
+// A length that goes far beyond the end of a message of any size is refused.
+func TestLengthBeyondTheEnd(t *testing.T) {
+	s, err := ISO1987BCD().With("67 n..99 LLVAR number\n68 b...999 LLLVAR bytes\n69 n60 fixed,ascii digits\n70 ans60 fixed text")
+	require.NoError(t, err)
+	for n := 400; n < 999; n++ {
+		m := NewMessage(s, 0x0200)
+		require.NoError(t, m.Set(48, strings.Repeat("a", n)))
+		for _, de := range []int{67, 68} {
+			require.NoError(t, m.SetBytes(de, nil))
+			b, err := m.Pack()
+			require.NoError(t, err)
+			b[len(b)-1] = 0x99
+			_, err = s.Decode(b)
+			require.ErrorIs(t, err, ErrTruncated)
+			m.Unset(de)
+		}
+		for _, de := range []int{69, 70} {
+			require.NoError(t, m.Set(de, strings.Repeat("1", 60)))
+			b, err := m.Pack()
+			require.NoError(t, err)
+			_, err = s.Decode(b[:len(b)-n%60-1])
+			require.ErrorIs(t, err, ErrTruncated)
+			m.Unset(de)
+		}
 	}
 }
 

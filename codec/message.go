@@ -24,9 +24,14 @@ func (m *Message) data() *data {
 	return *m.at
 }
 
-// slot is where a field's wire form, length prefix included, stands in a buffer.
-// No wire form is empty, so a length of zero says that the field is absent.
-type slot struct{ off, len uint16 }
+// slot is where the wire form of a present field, length prefix included,
+// stands in a buffer.
+type slot uint32
+
+func slotAt(off, size int) slot { return slot(uint16(off)) | slot(size)<<16 }
+
+func (s slot) off() int  { return int(s & 0xFFFF) }
+func (s slot) size() int { return int(s >> 16) }
 
 // data holds the fields in the form in which they travel.
 type data struct {
@@ -37,7 +42,7 @@ type data struct {
 	last  uint8
 	bits  [2]uint64 // field 1 is the lowest bit of the first
 	buf   []byte
-	slots [lastField + 1]slot
+	slots [lastField]slot
 
 	me    *data // what self points to
 	self  Message
@@ -77,15 +82,15 @@ func (d *data) fill(b []byte) {
 	if len(b) < len(d.buf) {
 		clear(d.buf[len(b):])
 	}
-	if cap(d.buf) < len(b) {
+	if cap(d.buf) < len(b)+slack {
 		clear(d.buf)
+		d.buf = make([]byte, 0, len(b)+slack)
 	}
 	d.buf = append(d.buf[:0], b...)
 }
 
 // forget is reset but for the bytes of the fields.
 func (d *data) forget() {
-	clear(d.slots[:d.last+1])
 	d.bits = [2]uint64{}
 	d.mti, d.wide, d.loose, d.last = 0, false, false, 0
 }
@@ -114,7 +119,8 @@ func (m *Message) SetType(t MTI) {
 }
 
 func (d *data) has(de int) bool {
-	return d != nil && uint(de) <= lastField && d.slots[de].len != 0
+	i := uint(de - 1)
+	return d != nil && i < lastField && d.bits[i>>6]>>(i&63)&1 != 0
 }
 
 // Has reports whether the field is present.
@@ -132,14 +138,23 @@ func (d *data) drop(de int) {
 	i := uint(de - 1)
 	d.bits[i>>6] &^= 1 << (i & 63)
 	clear(d.wireOf(de))
-	d.slots[de] = slot{}
 	d.loose = true
 }
 
+// lastPresent is the highest field that is present, 0 if there is none.
+func (d *data) lastPresent() uint8 {
+	if d.bits[1] != 0 {
+		return uint8(64 + bits.Len64(d.bits[1]))
+	}
+	return uint8(bits.Len64(d.bits[0]))
+}
+
+func (d *data) slotOf(de int) slot { return d.slots[de-1] }
+
 // wireOf is the wire form of a present field.
 func (d *data) wireOf(de int) []byte {
-	s := d.slots[de]
-	return d.buf[s.off : int(s.off)+int(s.len)]
+	s := d.slotOf(de)
+	return d.buf[s.off() : s.off()+s.size()]
 }
 
 // Fields calls yield with the number of each present field in ascending order,
@@ -166,7 +181,7 @@ func (m Message) Fields(yield func(de int) bool) {
 // What does not fit the field's class and length is refused with a *FieldError,
 // and the message stays as it was.
 func (m *Message) Set(de int, v string) error {
-	if d := m.data(); d != nil && d.put(de, v) {
+	if m.at != nil && (*m.at).put(de, v) {
 		return nil
 	}
 	return m.set(de, v)
@@ -235,34 +250,29 @@ func (m *Message) fieldFor(de int) (*field, error) {
 // put gives content to a field that comes after all others, as fields set in
 // order do. If that fails it does nothing and reports false.
 func (d *data) put(de int, v string) bool {
-	if de <= int(d.last) || de > lastField {
+	i := uint(de - 1)
+	if de <= int(d.last) || i >= lastField {
 		return false
 	}
-	f, start := &d.spec.fields[de], len(d.buf)
-	end := start + int(f.bytes)
-	if f.kind == kindBCDVar {
+	w, start := &d.spec.ways[i], len(d.buf)
+	end := start + int(w.bytes)
+	if end+slack > cap(d.buf) || end > maxFields {
+		return d.putOther(&d.spec.fields[de], v)
+	}
+	out, ok := d.buf[start:end+slack], false // with room to write in vain
+	switch w.kind {
+	case kindNumber:
+		ok = w.pack(out, v)
+	case kindNumberVar:
 		end = start + 1 + len(v)/2
-	}
-	if len(v) != f.max && f.kind != kindBCDVar || end+8 > min(cap(d.buf), maxFields) {
-		return d.putOther(f, v)
-	}
-	w, ok := d.buf[start:end+8], false // packFixed may write beyond the field
-	switch f.kind {
-	case kindBCD:
-		ok = packFixed(w, v)
-	case kindBCDOdd:
-		c := v[0] - '0'
-		w[0] = f.filler<<4 | c&15
-		ok = c <= 9 && packFixed(w[1:], v[1:])
-	case kindBCDVar:
-		w[0] = byte(len(v)/10<<4 | len(v)%10)
-		ok = len(v)%2 == 0 && len(v) <= f.max && packFixed(w[1:], v)
-	case kindChars:
-		ok = bad(v, f.allow) < 0
-		copy(w, v)
+		ok = len(v) <= int(w.max) && len(v)&1 == 0 && packFixed(out[1:], v)
+		out[0] = byte(len(v)/10<<4 | len(v)%10)
+	case kindPrint, kindChars:
+		ok = len(v) == int(w.max) && w.allows(v)
+		copy(out, v)
 	}
 	if !ok {
-		return d.putOther(f, v)
+		return d.putOther(&d.spec.fields[de], v)
 	}
 	d.follow(de, start, end)
 	return true
@@ -288,19 +298,20 @@ func (d *data) putBytes(de int, v []byte) bool {
 	if de <= int(d.last) || de > lastField {
 		return false
 	}
-	f, start := &d.spec.fields[de], len(d.buf)
-	if f.class != classB {
-		return false
-	}
-	n, end := len(v), start+int(f.before)+len(v)
-	if (f.kind == kindRawVar && n <= f.max || f.kind == kindRaw && n == f.max) && end <= min(cap(d.buf), maxFields) {
-		w := d.buf[start:end]
-		if f.kind == kindRawVar {
-			w[0], w[1] = byte(n/100), byte(n/10%10<<4|n%10)
+	w, start := &d.spec.ways[de-1], len(d.buf)
+	n, end := len(v), start+int(w.before)+len(v)
+	if (w.kind == kindRawVar && n <= int(w.max) || w.kind == kindRaw && n == int(w.max)) && end <= min(cap(d.buf), maxFields) {
+		out := d.buf[start:end]
+		if w.kind == kindRawVar {
+			out[0], out[1] = byte(n/100), byte(n/10%10<<4|n%10)
 		}
-		copy(w[f.before:], v)
+		copy(out[w.before:], v)
 		d.follow(de, start, end)
 		return true
+	}
+	f := &d.spec.fields[de]
+	if f.class != classB {
+		return false
 	}
 	out, err := f.encodeBytes(d.buf, v)
 	if err != nil || len(out) > maxFields {
@@ -317,7 +328,7 @@ func (d *data) follow(de, start, end int) {
 	i := uint(de - 1)
 	d.last = uint8(de)
 	d.bits[i>>6&1] |= 1 << (i & 63)
-	d.slots[de] = slot{uint16(start), uint16(end - start)}
+	d.slots[i] = slotAt(start, end-start)
 	d.buf = d.buf[:end]
 }
 
@@ -344,7 +355,7 @@ func (d *data) makeRoom(f *field, start int, out []byte) (int, []byte, error) {
 	}
 	for de := range d.self.Fields {
 		if de != f.de {
-			total += int(d.slots[de].len)
+			total += d.slotOf(de).size()
 		}
 	}
 	if total > maxMessage {
@@ -374,7 +385,7 @@ func (d *data) place(de, start int, out []byte) {
 	d.loose = d.loose || de < int(d.last)
 	d.last = max(d.last, uint8(de))
 	d.bits[i>>6] |= bit
-	d.slots[de] = slot{uint16(start), uint16(n)}
+	d.slots[i] = slotAt(start, n)
 	d.buf = out
 }
 
@@ -386,10 +397,10 @@ const compactAt = 16 << 10
 // removed fields have left.
 func (d *data) compact() {
 	tidy := make([]byte, 0, len(d.buf))
-	var slots [lastField + 1]slot
+	var slots [lastField]slot
 	for de := range d.self.Fields {
 		w := d.wireOf(de)
-		slots[de] = slot{uint16(len(tidy)), uint16(len(w))}
+		slots[de-1] = slotAt(len(tidy), len(w))
 		tidy = append(tidy, w...)
 		d.last = uint8(de)
 	}

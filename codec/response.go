@@ -78,7 +78,14 @@ type Response struct {
 func (r Response) Approved() bool { return r.Class == Approved || r.Class == Partial }
 
 // Temporary reports whether an advice or a reversal with this answer is to be
-// sent again, unchanged, later.
+// sent again, unchanged, later. For UnionPay these are 06, 09, 68, 77, 90, 91,
+// 92, 96, 98, 99 and A0: codes that speak of the host, of the line or of the
+// keys, and leave open what becomes of the transaction. UnionPay's
+// rule for offline uploads names only silence and A0 as reasons to repeat, and
+// has any other code but 00 and 94 put on a list of failures and never sent
+// again. An advice tells of goods that have been handed over, so it is repeated
+// here for the others as well: a host that had booked it answers 94. Whoever
+// wants the narrower rule repeats on Next == Resign alone, and on silence.
 func (r Response) Temporary() bool {
 	return r.Class == Unavailable || r.Class == InProgress || r.Class == SignIn
 }
@@ -93,6 +100,7 @@ var (
 	unionPayResponses = sync.OnceValue(func() map[string]Response { return mustResponses("unionpay") })
 	iso1987Responses  = sync.OnceValue(func() map[string]Response { return mustResponses("iso1987") })
 	iso1993Responses  = sync.OnceValue(func() map[string]Response { return mustResponses("iso1993") })
+	iso2003Responses  = sync.OnceValue(func() map[string]Response { return mustResponses("iso2003") })
 )
 
 // UnionPayCode gives the meaning of DE 39 of UnionPay. A code that is not in
@@ -108,6 +116,13 @@ func ISO1987Code(code string) Response { return lookUp(iso1987Responses(), code)
 // refusal with a general sentence.
 func ISO1993Code(code string) Response { return lookUp(iso1993Responses(), code) }
 
+// ISO2003Code gives the meaning of DE 39 of ISO 8583:2003, four digits. The
+// table is a beginning, as the dialect is: it has the codes that are public,
+// most of which are those of 1993 with one more digit. The meaning of 0007
+// differs from host to host, so it is a result that is not known. A code that
+// is not in the table is a refusal with a general sentence.
+func ISO2003Code(code string) Response { return lookUp(iso2003Responses(), code) }
+
 func lookUp(table map[string]Response, code string) Response {
 	if r, ok := table[code]; ok {
 		return r
@@ -115,8 +130,8 @@ func lookUp(table map[string]Response, code string) Response {
 	return Response{Code: code, Zh: "交易失败，请联系收单机构。", En: "The transaction failed; call the acquirer."}
 }
 
-// Responses yields all codes of a table, in order: of UnionPay, ISO 8583:1987 or
-// ISO 8583:1993, by the name of a dialect of theirs. Another name yields
+// Responses yields all codes of a table, in order: of UnionPay, ISO 8583:1987,
+// :1993 or :2003, by the name of a dialect of theirs. Another name yields
 // nothing.
 func Responses(dialect string) iter.Seq[Response] {
 	var table map[string]Response
@@ -127,6 +142,8 @@ func Responses(dialect string) iter.Seq[Response] {
 		table = iso1987Responses()
 	case strings.HasPrefix(dialect, "iso1993"):
 		table = iso1993Responses()
+	case strings.HasPrefix(dialect, "iso2003"):
+		table = iso2003Responses()
 	}
 	return func(yield func(Response) bool) {
 		for _, code := range slices.Sorted(maps.Keys(table)) {

@@ -31,12 +31,12 @@ func (s *Spec) Spans(b []byte) ([]Span, error) {
 	}
 	spans = append(spans, Span{1, start, at, false})
 	for de := range d.self.Fields {
-		slot := d.slots[de]
-		if slot.len == 0 {
+		slot := d.slotOf(de)
+		if slot == 0 {
 			break
 		}
-		from := at + int(slot.off)
-		spans = append(spans, Span{de, from, from + int(slot.len), s.fields[de].mask != maskShow})
+		from := at + slot.off()
+		spans = append(spans, Span{de, from, from + slot.size(), s.fields[de].mask != maskShow})
 	}
 	return spans, err
 }

@@ -89,52 +89,12 @@ func (w wire) page() *page {
 	return nil
 }
 
-// kind picks a short way for the plain shapes that most fields have.
-type kind uint8
-
-const (
-	kindNone kind = iota // the dialect has no such field
-	kindOther
-	kindBCD    // fixed, class n, BCD, an even number of digits, at most 16
-	kindBCDOdd // fixed, class n, BCD, an odd number of digits, at most 15, filler in front
-	kindBCDVar // class n, BCD, one byte of length in BCD that counts digits
-	kindChars  // fixed, class n or text in ASCII, or in Chinese that happens to be ASCII
-	kindRaw    // fixed bytes as they are
-	kindRawVar // bytes as they are, two bytes of length in BCD
-)
-
-// settle works out what follows from the rest of the definition.
-func (f *field) settle() {
-	f.before = uint16(f.prefixBytes())
-	f.bytes = uint16(f.size(f.max))
-	f.kind = kindOther
-	bcd := f.class == classN && f.wire == wireBCD
-	text := f.class != classXN && (f.wire == wireASCII || f.wire == wireGBK || f.wire == wireGB18030)
-	switch {
-	case f.tlv:
-	case f.digits == 0 && bcd && f.max <= 16 && f.max%2 == 0:
-		f.kind = kindBCD
-	case f.digits == 0 && bcd && f.max <= 15 && f.right:
-		f.kind = kindBCDOdd
-	case f.digits == 0 && text && !f.pad:
-		f.kind = kindChars
-	case f.digits == 0 && f.wire == wireRaw:
-		f.kind = kindRaw
-	case f.digits == 2 && bcd && f.prefix == wireBCD && !f.inByte:
-		f.kind = kindBCDVar
-	case f.digits == 3 && f.wire == wireRaw && f.prefix == wireBCD:
-		f.kind = kindRawVar
-	}
-}
-
 // field is one row of a dialect's table, ready for use.
 type field struct {
-	kind   kind
 	class  class
 	wire   wire
 	allow  uint8  // sets of characters in the content
 	before uint16 // bytes of the length prefix
-	bytes  uint16 // bytes of the longest content on the wire
 	max    int    // digits, characters or bytes of content
 	name   string
 	de     int
@@ -150,7 +110,7 @@ type field struct {
 	mask   mask
 }
 
-func (f *field) defined() bool { return f.kind != kindNone }
+func (f *field) defined() bool { return f.max != 0 }
 
 // prefixBytes is the number of bytes that the length takes.
 func (f *field) prefixBytes() int {
@@ -191,23 +151,9 @@ type Spec struct {
 	rules  rules
 	frame  Framing
 	mac    macRule
-	signed []MTI                   // requests that carry a MAC, as their answers do
-	kinds  [lastField + 1]shortWay // of the fields, close together
+	signed []MTI          // requests that carry a MAC, as their answers do
+	ways   [lastField]way // of the fields, from field 1 on
 	fields [lastField + 1]field
-}
-
-// shortWay is what the short ways of the decoder must know of a field.
-type shortWay struct {
-	kind   kind
-	plain  bool // the content is read as it stands on the wire
-	before uint8
-	allow  uint8
-	bytes  uint16
-}
-
-func (f *field) shortWay() shortWay {
-	plain := f.wire == wireRaw || f.wire == wireASCII
-	return shortWay{f.kind, plain, uint8(f.before), f.allow, f.bytes}
 }
 
 // rules are what field lines take unless they say otherwise.

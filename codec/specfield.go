@@ -53,9 +53,9 @@ func (p *specParser) field(words []word) error {
 	if err := p.sound(&f, words); err != nil {
 		return err
 	}
-	f.settle()
+	f.before = uint16(f.prefixBytes())
 	p.spec.fields[de] = f
-	p.spec.kinds[de] = f.shortWay()
+	p.spec.ways[de-1] = f.way()
 	return nil
 }
 

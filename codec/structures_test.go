@@ -419,6 +419,32 @@ func TestDigitStructures(t *testing.T) {
 	}
 }
 
+// A code of 2003 that is one of 1993 with a digit more says the same.
+func TestCodesOf2003(t *testing.T) {
+	for code, want := range map[string]Class{
+		"0000": Approved, "0002": Partial, "0007": InProgress, "1016": Declined, "1017": Declined, "2008": Capture, "4000": Approved,
+		"9102": NotFound, "9107": Unavailable, "9111": InProgress, "9113": Duplicate, "9114": NotFound, "9116": SignIn,
+	} {
+		require.Equal(t, want, ISO2003Code(code).Class, code)
+	}
+	require.False(t, ISO2003Code("000").Known)
+	same := 0
+	for code, old := range iso1993Responses() {
+		longer := code[:1] + "0" + code[1:]
+		switch {
+		case code[0] == '9' && code > "901":
+			longer = "91" + code[1:]
+		case code == "007", code == "303", code == "499":
+			continue
+		}
+		if r := ISO2003Code(longer); r.Known {
+			same++
+			require.Equal(t, Response{longer, old.Class, old.Next, old.Zh, old.En, true}, r)
+		}
+	}
+	require.Equal(t, 89, same)
+}
+
 func TestISOCodes(t *testing.T) {
 	for code, want := range map[string]Class{"00": Approved, "08": Approved, "10": Partial, "32": Partial, "68": InProgress, "94": Duplicate, "96": Unavailable, "41": Capture, "05": Declined} {
 		require.Equal(t, want, ISO1987Code(code).Class, code)
@@ -429,7 +455,7 @@ func TestISOCodes(t *testing.T) {
 	require.False(t, ISO1987Code("A0").Known)
 	require.False(t, ISO1993Code("00").Known)
 	require.Equal(t, 71, len(iso1987Responses()))
-	for dialect, n := range map[string]int{"unionpay": 76, "iso1987-bcd": 71, "iso1993-ascii": 100, "other": 0} {
+	for dialect, n := range map[string]int{"unionpay": 76, "iso1987-bcd": 71, "iso1993-ascii": 100, "iso2003-ascii": 133, "other": 0} {
 		seen := 0
 		for r := range Responses(dialect) {
 			seen++

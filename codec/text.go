@@ -28,47 +28,54 @@ func (m *Message) Bytes(de int) ([]byte, bool) { return m.AppendBytes(nil, de) }
 
 // AppendBytes appends what Bytes gives to dst.
 func (m *Message) AppendBytes(dst []byte, de int) ([]byte, bool) {
-	d := m.data()
-	if d == nil || uint(de) > lastField || d.slots[de].len == 0 {
+	i := uint(de - 1)
+	if m.at == nil || i >= lastField {
 		return dst, false
 	}
-	k, at, size := &d.spec.kinds[de], int(d.slots[de].off), int(d.slots[de].len)
-	switch {
-	case k.kind == kindBCD && at+8 <= cap(d.buf) && len(dst)+2*size <= cap(dst):
-		// Eight bytes are looked at, those behind the field in vain.
-		n := len(dst)
-		dst = dst[:n+2*size]
-		putDigits(dst[n:], binary.BigEndian.Uint64(d.buf[at:at+8]))
-		return dst, true
-	case k.plain:
-		return append(dst, d.buf[at+int(k.before):at+size]...), true
-	case k.kind == kindBCD:
-		return unpackNibbles(dst, d.wireOf(de)), true
-	case k.kind == kindBCDVar && d.buf[at]&1 == 0: // the number of digits
-		return unpackNibbles(dst, d.buf[at+1:at+size]), true
-	case k.kind == kindBCDOdd:
-		return unpackNibbles(append(dst, '0'|d.buf[at]&15), d.buf[at+1:at+size]), true
+	d := *m.at
+	if d.bits[i>>6]>>(i&63)&1 == 0 {
+		return dst, false
 	}
-	return d.spec.fields[de].appendContent(dst, d.wireOf(de)), true
+	w, slot, n := &d.spec.ways[i], d.slots[i], len(dst)
+	at := slot.off()
+	if w.plain {
+		return append(dst, d.buf[at+int(w.before):at+slot.size()]...), true
+	}
+	end := n + int(w.max)
+	if w.kind != kindNumber || at+8 > cap(d.buf) || end > cap(dst) {
+		return d.appendOther(dst, de, w), true
+	}
+	x := binary.BigEndian.Uint64(d.buf[at:at+8:at+8]) << (w.skip & 63)
+	y := spread(uint32(x>>32)) | eachZero
+	dst = dst[:end]
+	// What two stores are needed for they write with the middle in both.
+	switch size := end - n; {
+	case size > 8:
+		binary.BigEndian.PutUint64(dst[end-8:end:end], spread(uint32(x>>((64-4*size)&63)))|eachZero)
+		binary.BigEndian.PutUint64(dst[n:n+8:n+8], y)
+	case size == 8:
+		binary.BigEndian.PutUint64(dst[n:n+8:n+8], y)
+	case size >= 4:
+		binary.BigEndian.PutUint32(dst[end-4:end:end], uint32(y>>((64-8*size)&63)))
+		binary.BigEndian.PutUint32(dst[n:n+4:n+4], uint32(y>>32))
+	case size >= 2:
+		binary.BigEndian.PutUint16(dst[end-2:end:end], uint16(y>>((64-8*size)&63)))
+		binary.BigEndian.PutUint16(dst[n:n+2:n+2], uint16(y>>48))
+	default:
+		dst[n] = byte(y >> 56)
+	}
+	return dst, true
 }
 
-// putDigits fills dst, of an even size up to 16, with the first nibbles of x as
-// digits. What two stores are needed for they write with the middle in both.
-func putDigits(dst []byte, x uint64) {
-	y := spread(uint32(x>>32)) | eachZero
-	n := len(dst)
+// appendOther is AppendBytes of a field that is present, without the short way
+// of numbers.
+func (d *data) appendOther(dst []byte, de int, w *way) []byte {
+	at, size := d.slotOf(de).off(), d.slotOf(de).size()
 	switch {
-	case n > 8:
-		binary.BigEndian.PutUint64(dst[n-8:], spread(uint32(x>>((64-4*n)&63)))|eachZero)
-		fallthrough
-	case n == 8:
-		binary.BigEndian.PutUint64(dst, y)
-	case n >= 4:
-		binary.BigEndian.PutUint32(dst[n-4:], uint32(y>>((64-8*n)&63)))
-		binary.BigEndian.PutUint32(dst, uint32(y>>32))
-	default:
-		binary.BigEndian.PutUint16(dst, uint16(y>>48))
+	case w.kind == kindNumberVar && d.buf[at]&1 == 0: // the number of digits
+		return unpackNibbles(dst, d.buf[at+1:at+size])
 	}
+	return d.spec.fields[de].appendContent(dst, d.wireOf(de))
 }
 
 // appendContent appends the bytes of a binary field, the characters of others.

@@ -255,7 +255,7 @@ func (v *fileView) about(t Transaction, l laneRecord) (Transaction, error) {
 func (e Entry) sameAs(t Transaction, k Kind) bool {
 	had := e.essence
 	if !e.Pruned {
-		had = e.Transaction.content(e.MaskedPAN)
+		had = e.given().content(e.MaskedPAN)
 	}
 	if had != t.content(t.Card.withPAN().MaskedPAN()) {
 		return false

@@ -38,6 +38,11 @@ func (q *Queue) Digest(e Entry) [sha256.Size]byte {
 	return sha256.Sum256(q.Canonical(nil, e))
 }
 
+// CanonicalOf appends the canonical bytes of an entry of the journal with that
+// id to dst, for who was told of it and has no journal of his own: a host holds
+// them, or their digest, against what the device says. e is not pruned.
+func CanonicalOf(dst []byte, journal [16]byte, e Entry) []byte { return canonical(dst, journal, e) }
+
 func canonical(dst []byte, journal [16]byte, e Entry) []byte {
 	be := binary.BigEndian
 	_, zone := e.Time.Zone()

@@ -144,7 +144,7 @@ func (q *Queue) known(t Transaction) (e Entry, done bool, err error) {
 			return fmt.Errorf("ref of entry %d: %w", first.ID, ErrConflict)
 		}
 		e, err = v.full(first)
-		done = e.Kind != Request || e.State != Pending
+		done = e.Kind != Request || e.State != Pending || e.Lane != t.Lane // moved: its lane sends it
 		return err
 	})
 	if err == nil && done && e.State == InDoubt {
@@ -222,7 +222,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e E
 		if e, _, err = v.add(t, Request, false); err != nil {
 			return err
 		}
-		if e.State != Pending || e.Kind != Request || !q.lines.claim(t.Lane, e.ID) {
+		if e.State != Pending || e.Kind != Request || e.Lane != t.Lane || !q.lines.claim(t.Lane, e.ID) {
 			return nil
 		}
 		claimed = e.ID

@@ -208,6 +208,9 @@ type Entry struct {
 	Deferred bool
 	// MaskedPAN stays when the card's data is forgotten.
 	MaskedPAN string
+	// Home is the lane in which the entry was journalled, where Move took it to
+	// another; zero otherwise.
+	Home Lane
 	// Changed is the device's wall clock at the newest change.
 	Changed time.Time
 

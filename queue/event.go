@@ -39,6 +39,8 @@ const (
 	evBound     eventKind = 42 // never-attempted entries were bound to the host's batch number
 	evLifted    eventKind = 43 // a restored lane may sell again
 	evForeign   eventKind = 44 // a batch came from another device
+	evPaced     eventKind = 45 // how a lane's background goes on after a failure
+	evRerouted  eventKind = 46 // a never-attempted sale went to another lane
 )
 
 var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", evAttempted: "attempted",
@@ -46,7 +48,8 @@ var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", ev
 	evOffline: "taken offline", evResolved: "resolved", evUnparked: "unparked", evSTAN: "STAN drawn",
 	evClosed: "batch closed", evMoved: "moved", evHostBatch: "host batch", evProgress: "settlement progress",
 	evSettled: "batch settled", evClock: "clock", evHeld: "held", evPruned: "pruned", evEpoch: "epoch",
-	evImported: "imported", evKept: "kept", evNoted: "noted", evBound: "bound", evLifted: "lifted", evForeign: "foreign batch", evWithdrawn: "withdrawn"}
+	evImported: "imported", evKept: "kept", evNoted: "noted", evBound: "bound", evLifted: "lifted", evForeign: "foreign batch", evWithdrawn: "withdrawn",
+	evPaced: "paced", evRerouted: "moved to another lane"}
 
 func (k eventKind) String() string {
 	if n, ok := eventNames[k]; ok {
@@ -78,6 +81,7 @@ type event struct {
 	offset   time.Duration // evClock: wall clock less time since boot
 	flag     bool          // evClosed: the host closed it (superseded)
 	keep     keeping       // the events of keep.go
+	pace     paceRecord    // evPaced, without its moments
 }
 
 func (ev event) encode() []byte {
@@ -134,6 +138,20 @@ func (ev event) encode() []byte {
 	case evSettled:
 		w.Uint(uint64(ev.lane))
 		w.Uint(uint64(ev.batch))
+	case evPaced:
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.pace.failures))
+		w.Uint(uint64(ev.pace.wait.Milliseconds()))
+		w.Byte(byte(ev.pace.why))
+		w.Uint(uint64(ev.pace.spread.Milliseconds()))
+		w.Uint(uint64(ev.pace.ago.Milliseconds()))
+	case evRerouted:
+		w.Uint(uint64(ev.id))
+		w.Uint(uint64(ev.lane))
+		w.Uint(uint64(ev.batch))
+		w.Uint(uint64(ev.stan))
+		w.String(ev.who)
+		w.String(ev.text)
 	case evClock:
 		w.Bytes(ev.boot[:])
 		w.Int(ev.offset.Milliseconds())
@@ -181,6 +199,12 @@ func decodeEvent(b []byte) (event, error) {
 		ev.progress = append([]byte(nil), r.Bytes()...)
 	case evSettled:
 		ev.lane, ev.batch = uint32(r.Uint()), uint32(r.Uint())
+	case evPaced:
+		ev.lane, ev.pace.failures = uint32(r.Uint()), uint32(r.Uint())
+		ev.pace.wait, ev.pace.why, ev.pace.spread, ev.pace.ago = millis(r), PaceReason(r.Byte()), millis(r), millis(r)
+	case evRerouted:
+		ev.id, ev.lane, ev.batch, ev.stan = ID(r.Uint()), uint32(r.Uint()), uint32(r.Uint()), STAN(r.Uint())
+		ev.who, ev.text = r.String(), r.String()
 	case evClock:
 		copy(ev.boot[:], r.Bytes())
 		ev.offset = time.Duration(r.Int()) * time.Millisecond

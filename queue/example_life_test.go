@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -209,6 +210,15 @@ func ExampleQueue_Verify() {
 	_, _ = q.Append(ctx, cash("order-1"))
 	fmt.Println(q.Verify(ctx))
 	// Output: <nil>
+}
+
+func ExampleCanonicalOf() {
+	q, done := open()
+	defer done()
+	e, _ := q.Append(context.Background(), cash("order-1"))
+	ours := q.Canonical(nil, e)
+	fmt.Println(bytes.Equal(ours, queue.CanonicalOf(nil, q.JournalID(), e)))
+	// Output: true
 }
 
 func ExampleQueue_Digest() {

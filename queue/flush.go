@@ -93,6 +93,12 @@ func (v *fileView) flushEntry(h *held) error {
 	if err != nil {
 		return err
 	}
+	if h.old != nil && h.old.Lane != e.Lane {
+		if err := v.leaveLane(*h.old); err != nil {
+			return err
+		}
+		h.old = nil // everything that follows from it is written anew
+	}
 	var w record.Writer
 	encodeEntry(&w, e)
 	if err := v.tx.Put(inEntries, idKey(e.ID), w.B); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 )
 
 // Forward delivers what the lane has through up, and what is journalled later,
@@ -17,32 +16,33 @@ import (
 // each. An attempt is synced before its first byte (I2). What was answered is
 // recorded with the next attempt, in one commit; after a crash between the two
 // the entry is sent again, which the host recognises. A failure is followed by
-// a pause (Options.RetryMin, RetryMax), which an entry journalled meanwhile ends;
-// no number of failures ends Forward or drops an entry (I8).
+// a pause (see Pacing in the package's documentation), which an entry journalled
+// meanwhile ends unless the host asked for it; no number of failures ends
+// Forward or drops an entry (I8).
 func (q *Queue) Forward(ctx context.Context, l Lane, up Uplink) error {
 	return q.forward(ctx, l, up, false)
 }
 
 // Drain is Forward until nothing that the lane may send now is pending or in
 // doubt; it then returns nil. Entries that are parked, and those of later
-// batches while a closed one waits for its settlement, stay.
+// batches while a closed one waits for its settlement, stay. Its first try goes
+// at once, unless the host asked for a pause.
 func (q *Queue) Drain(ctx context.Context, l Lane, up Uplink) error {
 	return q.forward(ctx, l, up, true)
 }
 
 func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) error {
-	failures := 0
-	for {
-		newest, err := q.newest()
-		if err != nil {
-			return err
-		}
+	p, err := q.paces.of(q, l)
+	if err != nil {
+		return err
+	}
+	for first := drain; ; first = false {
 		wake := q.changed.wait()
-		ready, waiting, err := q.due(l)
+		todo, err := q.due(l)
 		if err != nil {
 			return err
 		}
-		if !ready {
+		if !todo.ready {
 			lifted, err := q.lift(ctx, l, up)
 			if err != nil {
 				return err
@@ -50,15 +50,21 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			if lifted {
 				continue
 			}
-			if drain && !waiting {
+			if drain && !todo.waiting {
 				return nil
 			}
-			if err := q.pause(ctx, wake); err != nil {
+			if err := q.idle(ctx, l, up, p, wake, todo.fenced); err != nil {
 				return err
 			}
 			continue
 		}
-		failed, err := q.run(ctx, l, up)
+		how := p.takeAll()
+		if !first || q.held(l, p) {
+			if how, err = q.rest(ctx, l, p); err != nil {
+				return err
+			}
+		}
+		err = q.run(ctx, l, up, p, &how)
 		if isClosed(err) {
 			return err
 		}
@@ -67,50 +73,12 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 		}
 		if err != nil {
 			q.opts.Log.Warn("forwarding failed", "lane", l.String(), "error", err)
+			r := round{failed: true}
+			next, _ := p.plan(r, &q.opts)
+			p.follow(next, r, false, &q.opts)
 		}
-		if !failed && err == nil {
-			failures = 0
-			continue
-		}
-		wait := min(q.opts.RetryMin<<min(failures, 30), q.opts.RetryMax)
-		if wait <= 0 {
-			wait = q.opts.RetryMax
-		}
-		failures++
-		if err := q.rest(ctx, l, newest, jitter(wait)); err != nil {
-			return err
-		}
-	}
-}
-
-// rest pauses after a failure, until an entry newer than newest can be sent:
-// a payment just taken does not wait for an older one's trouble.
-func (q *Queue) rest(ctx context.Context, l Lane, newest ID, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		wake := q.changed.wait()
-		fresh := false
-		err := q.read(func(v *fileView) error {
-			rec, err := v.laneOf(l)
-			if err != nil {
-				return ignoreNotFound(err)
-			}
-			ids, err := v.work(rec, 1, classNotice, func(id ID) bool { return id <= newest || q.lines.claimed(l, id) })
-			fresh = len(ids) > 0
-			return err
-		})
-		if err != nil || fresh {
-			return err
-		}
-		select {
-		case <-wake:
-		case <-timer.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-q.changed.closed:
-			return ErrClosed
+		if how.spent {
+			p.onlyRepeats()
 		}
 	}
 }
@@ -125,22 +93,24 @@ func (q *Queue) newest() (id ID, err error) {
 	return id, err
 }
 
-// due tells whether the lane has an entry to send that nobody works on, and
-// whether it has any at all.
-func (q *Queue) due(l Lane) (ready, waiting bool, err error) {
+// todo tells whether a lane has an entry to send that nobody works on, whether
+// it has any at all, and whether it is held back since a restore.
+type todo struct{ ready, waiting, fenced bool }
+
+func (q *Queue) due(l Lane) (t todo, err error) {
 	err = q.read(func(v *fileView) error {
 		rec, err := v.laneOf(l)
 		if err != nil {
 			return ignoreNotFound(err)
 		}
 		ids, err := v.work(rec, 1, classNotice, func(id ID) bool {
-			waiting = true
+			t.waiting = true
 			return q.lines.claimed(l, id)
 		})
-		ready = len(ids) > 0
+		t.ready, t.fenced = len(ids) > 0, rec.fenced
 		return err
 	})
-	return ready, waiting, err
+	return t, err
 }
 
 // pause waits for wake, for ctx or for Close.
@@ -156,39 +126,52 @@ func (q *Queue) pause(ctx context.Context, wake <-chan struct{}) error {
 }
 
 // run sends for as long as there is work, all goes well and no Do waits for
-// the line. It has recorded everything when it returns.
-func (q *Queue) run(ctx context.Context, l Lane, up Uplink) (failed bool, err error) {
+// the line. It has recorded everything when it returns, and what it means for
+// the pace of the lane.
+func (q *Queue) run(ctx context.Context, l Lane, up Uplink, p *pace, how *pick) error {
 	size := window(up)
 	if err := q.lines.acquire(ctx, l, size, false, q.changed.closed); err != nil {
-		return false, err
+		return err
 	}
 	slots := 1
 	defer func() { q.lines.done(l, slots) }()
+	newest, err := q.newest()
+	if err != nil {
+		return err
+	}
+	p.tries(newest)
+	narrow := p.struggling() // one entry goes ahead to find out
 	var before []sent
 	for {
-		line, err := q.prepare(ctx, up)
+		line, r, err := q.readyLine(ctx, p, up)
 		if err != nil {
 			q.opts.Log.Info("no line", "lane", l.String(), "error", err)
-			return true, q.settleSent(ctx, l, before)
+			if err := q.settleRound(ctx, l, before); err != nil || ctx.Err() != nil {
+				return err
+			}
+			q.noted(ctx, l, p, r)
+			return nil
 		}
 		if err := q.takeLate(ctx, l, up); err != nil {
-			return true, errors.Join(err, q.settleSent(ctx, l, before))
+			return errors.Join(err, q.settleRound(ctx, l, before))
 		}
-		slots += q.lines.more(l, size-slots)
-		batch, err := q.begin(ctx, l, line, slots, classNotice, before)
+		if !narrow {
+			slots += q.lines.more(l, size-slots)
+		}
+		batch, err := q.beginRound(ctx, l, line, slots, how, before)
 		if err != nil {
-			return true, errors.Join(err, q.settleSent(ctx, l, before))
+			return errors.Join(err, q.settleRound(ctx, l, before))
 		}
 		if len(batch) == 0 {
-			return false, nil
+			how.spent = how.withheld
+			return nil
 		}
 		before = q.sendAll(ctx, up, batch)
-		for _, s := range before {
-			failed = failed || s.failed()
+		r = roundOf(before)
+		if r.failed || r.asked.any() || q.lines.wanted(l) || ctx.Err() != nil {
+			return q.settleRound(ctx, l, before)
 		}
-		if failed || q.lines.wanted(l) || ctx.Err() != nil {
-			return failed, q.settleSent(ctx, l, before)
-		}
+		narrow = narrow && !r.reached
 	}
 }
 

@@ -124,6 +124,7 @@ const (
 	stubOrigin
 	stubCopied
 	stubOf
+	stubMoved
 )
 
 // encodeStub writes what an entry has that was pruned or imported.
@@ -141,6 +142,9 @@ func encodeStub(w *record.Writer, e Entry) {
 	if e.Original == 0 && e.Of != (Original{}) {
 		has |= stubOf
 	}
+	if e.Home != (Lane{}) {
+		has |= stubMoved
+	}
 	w.Byte(has)
 	if e.Pruned {
 		w.Bytes(e.digest[:])
@@ -154,11 +158,14 @@ func encodeStub(w *record.Writer, e Entry) {
 	if has&stubOf != 0 {
 		encodeOf(w, e.Of)
 	}
+	if has&stubMoved != 0 {
+		encodeLaneName(w, e.Home)
+	}
 }
 
 func decodeStub(r *record.Reader, e *Entry) {
 	has := r.Byte()
-	if has > stubPruned|stubOrigin|stubCopied|stubOf {
+	if has > stubPruned|stubOrigin|stubCopied|stubOf|stubMoved {
 		r.Fail()
 	}
 	e.copied = has&stubCopied != 0
@@ -176,6 +183,9 @@ func decodeStub(r *record.Reader, e *Entry) {
 	}
 	if has&stubOf != 0 {
 		e.Of = decodeOf(r)
+	}
+	if has&stubMoved != 0 {
+		e.Home = decodeLaneName(r)
 	}
 }
 
@@ -229,7 +239,7 @@ func stepPruned(v view, ev event) error {
 
 // stub is what stays of a pruned entry.
 func (e Entry) stub(digest [32]byte) Entry {
-	e.essence = e.Transaction.content(e.MaskedPAN)
+	e.essence = e.given().content(e.MaskedPAN)
 	e.Pruned, e.digest = true, digest
 	e.Ref, e.Operator, e.Data, e.MaskedPAN, e.Card = "", "", nil, "", Card{}
 	return e

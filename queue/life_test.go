@@ -299,7 +299,9 @@ func TestWatch(t *testing.T) {
 			}
 			switch {
 			case ev.Warning != nil:
-				warned <- ev.Warning.Have
+				var limit *LimitError
+				errors.As(ev.Warning, &limit)
+				warned <- limit.Have
 			case ev.Entry.Ref == "s1":
 				last = append(last, ev.Entry.State)
 				if ev.Entry.State == Accepted {

@@ -145,11 +145,14 @@ func (v *fileView) allLanes() (lanes []laneRecord, err error) {
 	return lanes, nil
 }
 
-// oldest is the age of the oldest entry that waits in the file, by the wall
-// clock at its journalling; a clock that went back since proves nothing and
-// counts as for ever.
-func (v *fileView) oldest() (time.Duration, error) {
-	first, err := v.oldestWaiting()
+// oldest is the age of the oldest entry that waits in the file, in any lane.
+func (v *fileView) oldest() (time.Duration, error) { return v.oldestOf(nil) }
+
+// oldestOf is oldest for the work whose keys begin with prefix: by the wall
+// clock since it was taken or first sent, for attempts make nothing younger. A
+// clock that went back since proves nothing and counts as for ever.
+func (v *fileView) oldestOf(prefix []byte) (time.Duration, error) {
+	first, err := v.oldestWaiting(prefix)
 	if err != nil || first == 0 {
 		return 0, err
 	}
@@ -161,17 +164,20 @@ func (v *fileView) oldest() (time.Duration, error) {
 	if age < -jump {
 		return 1<<63 - 1, nil
 	}
-	return max(age, 0), nil
+	if !e.first.wall.IsZero() {
+		age = max(age, v.reading.Wall.Sub(e.first.wall))
+	}
+	return max(age, v.reading.Wall.Sub(e.Time), 0), nil
 }
 
-// oldestWaiting is the lowest sequence in the work lists, 0 when they are
-// empty. It looks at the head of each run of one lane, class, batch and
-// demotion.
-func (v *fileView) oldestWaiting() (first ID, err error) {
-	begin := []byte{}
+// oldestWaiting is the lowest sequence in the work lists whose names begin with
+// prefix, 0 when they are empty. It looks at the head of each run of one lane,
+// class, batch and demotion.
+func (v *fileView) oldestWaiting(prefix []byte) (first ID, err error) {
+	begin := prefix
 	for {
 		var at []byte
-		err := v.spans(inWork, nil, begin, workPlaceSize, 0, func(name []byte, n uint64) (bool, error) {
+		err := v.spans(inWork, prefix, begin, workPlaceSize, 0, func(name []byte, n uint64) (bool, error) {
 			at = append(at, name...)
 			if first == 0 || ID(n) < first {
 				first = ID(n)

@@ -31,8 +31,8 @@ type Options struct {
 	// LockWait bounds the wait for another opener to close the journal.
 	// Default: no wait.
 	LockWait time.Duration
-	// MaxSize bounds the file in bytes. Default 1 GiB, and never more than
-	// 512 MiB where an address has 32 bits.
+	// MaxSize bounds the file in bytes. Default 1 GiB; where an address has 32
+	// bits 512 MiB, and no more.
 	MaxSize int64
 	// AnswerTimeout is how long an attempt waits for its answer. Default 60 s.
 	AnswerTimeout time.Duration
@@ -43,6 +43,15 @@ type Options struct {
 	// random time up to RetryMin, doubled by each further failure up to
 	// RetryMax. Defaults 500 ms and 60 s.
 	RetryMin, RetryMax time.Duration
+	// Spread is over how long the background's tries are spread once a lane has
+	// been failing for that long, where the host does not publish it
+	// (Line.Spread). Default 600 s; negative: RetryMax stays the bound.
+	Spread time.Duration
+	// RepeatShare is the budget of repeats: while more than so many attempts
+	// fail for each that the host answers, a lane repeats one entry at a time,
+	// and none for a random time up to RetryMax after a failure. New entries go
+	// at once, and nothing is dropped. Default 0.2.
+	RepeatShare float64
 	// ReversalTries is after how many transmissions without an answer that
 	// decides a reversal is parked. Default 10.
 	ReversalTries int
@@ -60,7 +69,8 @@ type Options struct {
 	// takes. When it is reached Do gets ErrHeldBack and what was never
 	// attempted waits for the next batch: CloseBatch and settle. Default 500.
 	BatchLimit int
-	// Lanes overrides BatchLimit, DuplicateMemory and ReversalTries for single lanes.
+	// Lanes overrides BatchLimit, DuplicateMemory and ReversalTries for single
+	// lanes, and declares their hosts' planned pauses.
 	Lanes map[Lane]LaneOptions
 	// RetainFor is how long after its closing Prune leaves a batch alone, by
 	// the device's wall clock. Default 0: as soon as it has settled.
@@ -70,6 +80,7 @@ type Options struct {
 	Log *slog.Logger
 
 	onOpen func(*bolt.DB) // the fault tests take hold of the file here
+	seed   uint64         // of what differs from device to device
 }
 
 // LaneOptions are settings of one lane; a zero field leaves that of Options.
@@ -77,6 +88,8 @@ type LaneOptions struct {
 	BatchLimit      int
 	DuplicateMemory time.Duration
 	ReversalTries   int
+	// Maintenance are the planned pauses of the lane's host.
+	Maintenance []Maintenance
 }
 
 func (o Options) batchLimit(l Lane) uint64 {
@@ -115,6 +128,14 @@ func (o *Options) withDefaults() Options {
 	set(&d.RetryMin, 500*time.Millisecond)
 	set(&d.RetryMax, 60*time.Second)
 	set(&d.DuplicateMemory, 24*time.Hour)
+	if d.Spread == 0 {
+		d.Spread = 10 * time.Minute
+	}
+	if d.RepeatShare == 0 {
+		d.RepeatShare = 0.2
+	}
+	d.Spread, d.RepeatShare = min(d.Spread, longestSlot), max(d.RepeatShare, 0)
+	d.seed = rand64()
 	d.RetryMax = max(d.RetryMax, d.RetryMin)
 	if d.BatchLimit <= 0 {
 		d.BatchLimit = 500
@@ -134,6 +155,7 @@ type Queue struct {
 	opts     Options
 	changed  *signal
 	lines    *lines
+	paces    *paces
 	watchers *watchers
 }
 
@@ -168,7 +190,7 @@ func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), watchers: newWatchers()}, nil
+	return &Queue{file: f, opts: o, changed: newSignal(), lines: newLines(), paces: newPaces(), watchers: newWatchers()}, nil
 }
 
 func journalOptions(keys Keys, o Options) (journal.Options, error) {
@@ -198,9 +220,13 @@ func (q *Queue) Path() string { return q.file.Path() }
 
 // jitter returns a random duration from 0 to d.
 func jitter(d time.Duration) time.Duration {
+	return time.Duration(rand64() % uint64(d+1))
+}
+
+func rand64() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
-	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d+1))
+	return binary.BigEndian.Uint64(b[:])
 }
 
 func isClosed(err error) bool { return errors.Is(err, ErrClosed) }

@@ -201,7 +201,7 @@ func (q *Queue) record(v *fileView, s sent) error {
 	if e.Kind == Reversal && e.State == Accepted {
 		return v.presentAnew(e)
 	}
-	if e.Kind == Reversal && e.State == InDoubt && e.Attempts >= q.opts.tries(e.Lane) {
+	if e.Kind == Reversal && e.State == InDoubt && e.Attempts >= q.opts.tries(e.Lane) && !s.asked().planned {
 		return v.apply(event{kind: evParked, id: id,
 			text: fmt.Sprintf("the reversal had no answer in %d transmissions", e.Attempts)})
 	}
@@ -212,6 +212,34 @@ func (q *Queue) record(v *fileView, s sent) error {
 // what became of the attempts before, and returns them. Requests that a crash
 // left in doubt get their reversals, which are then among them.
 func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, before []sent) (batch []Entry, err error) {
+	return q.beginRound(ctx, l, line, n, &pick{upTo: upTo, repeats: -1}, before)
+}
+
+// settleRound journals what became of the background's attempts, and how it
+// goes on after them, whatever ctx says.
+func (q *Queue) settleRound(ctx context.Context, l Lane, before []sent) error {
+	if len(before) == 0 {
+		return nil
+	}
+	how := everything
+	_, err := q.beginRound(context.WithoutCancel(ctx), l, Line{}, 0, &how, before)
+	if err != nil {
+		q.release(l, before)
+	}
+	return err
+}
+
+// beginRound is begin for the entries that how picks; it leaves in how what the
+// next one may still pick.
+func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *pick, before []sent) (batch []Entry, err error) {
+	p, err := q.paces.of(q, l)
+	if err != nil {
+		return nil, err
+	}
+	r := roundOf(before)
+	r.failed = r.failed && how.round
+	next, changes := p.plan(r, &q.opts)
+	left := *how
 	var claimed []ID
 	drop := func() {
 		for _, id := range claimed {
@@ -233,11 +261,18 @@ func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, 
 				return err
 			}
 		}
+		if changes && next.why != PaceFree {
+			if err := v.paced(l, next); err != nil {
+				return err
+			}
+		}
 		if n == 0 {
 			return nil
 		}
+		left = *how
+		take := func(id ID) bool { return left.takes(v, id) && claim(id) }
 		var err error
-		batch, err = v.begin(l, line, n, upTo, q.opts.memory(l), claim)
+		batch, err = v.begin(l, line, n, how.upTo, q.opts.memory(l), take)
 		return err
 	})
 	if err != nil {
@@ -249,6 +284,11 @@ func (q *Queue) begin(ctx context.Context, l Lane, line Line, n int, upTo byte, 
 			q.lines.unclaim(l, id) // it was parked, moved, or its reversal goes instead
 		}
 	}
+	if changes {
+		p.follow(next, r, true, &q.opts)
+	}
+	p.spend(before, &q.opts)
+	*how = left
 	q.release(l, before)
 	return batch, nil
 }

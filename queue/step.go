@@ -54,6 +54,8 @@ func step(v view, ev event) error {
 		return stepSettled(v, ev)
 	case evClock:
 		return stepClock(v, ev)
+	case evPaced:
+		return stepPaced(v, ev)
 	case evPruned, evEpoch, evImported, evKept, evNoted, evBound, evLifted, evForeign:
 		return stepKeeping(v, ev)
 	}
@@ -189,6 +191,8 @@ func stepEntry(v view, ev event) error {
 		}
 	case evMoved:
 		return move(v, was, ev)
+	case evRerouted:
+		return reroute(v, was, ev)
 	default:
 		return fmt.Errorf("%w: an event of kind %d", ErrDamaged, ev.kind)
 	}
@@ -316,6 +320,9 @@ func answer(v view, e *Entry, ev event) error {
 	l.contact = ev.at
 	if a.HostTime.After(l.hostTime) {
 		l.hostTime = a.HostTime
+	}
+	if a.Verdict.decides() {
+		l.pace.reached()
 	}
 	if err := v.putLane(l); err != nil {
 		return err

@@ -20,6 +20,7 @@ type laneRecord struct {
 	contact   time.Time // device time of the newest answer
 	hostTime  time.Time // the latest time that the host has shown
 	fenced    bool      // restored: new entries wait for a number that only we use (I10)
+	pace      paceRecord
 }
 
 // Tally counts and sums entries that are alike.
@@ -217,6 +218,7 @@ func (l laneRecord) encode() []byte {
 		w.Int(t.Count)
 		w.Int(t.Sum)
 	}
+	l.pace.encode(&w)
 	return w.B
 }
 
@@ -233,6 +235,7 @@ func decodeLane(b []byte) (laneRecord, error) {
 		l.tallies = append(l.tallies, Tally{State: State(r.Byte()), Op: Op(r.Byte()), Kind: Kind(r.Byte()), Tender: Tender(r.Byte()),
 			Currency: Currency(r.Uint()), Count: r.Int(), Sum: r.Int()})
 	}
+	l.pace = decodePace(r)
 	if err := r.Done(); err != nil {
 		return laneRecord{}, fmt.Errorf("%w: lane: %w", ErrDamaged, err)
 	}

@@ -22,6 +22,10 @@ type Line struct {
 	HostBatch uint32
 	// HostTime is the host's clock as of sign-in; zero when unknown.
 	HostTime time.Time
+	// Spread is over how long the host wants the first background contacts of
+	// its devices after an outage spread; 0 leaves what it said last, or
+	// Options.Spread.
+	Spread time.Duration
 }
 
 // Preparer is optional on an Uplink: Prepare connects and signs in where that
@@ -70,6 +74,10 @@ const (
 
 var verdictNames = [...]string{"unknown", "approved", "partial", "duplicate", "unavailable", "not found", "refused"}
 
+// decides tells whether a host that answers so has taken the entry up: it is
+// there, and in order.
+func (v Verdict) decides() bool { return v != Unknown && v != Unavailable }
+
 func (v Verdict) String() string { return name(verdictNames[:], int(v)) }
 
 // Answer is what a host answered.
@@ -82,4 +90,9 @@ type Answer struct {
 	Approved Money
 	// HostTime is the host's clock in the answer; zero when it has none.
 	HostTime time.Time
+	// RetryAfter is how long the host asks the background to be left alone, and
+	// Planned says that this is a cut-over or maintenance (DE 39 = 90): see
+	// PauseError. Neither is journalled with the answer.
+	RetryAfter time.Duration
+	Planned    bool
 }

@@ -19,9 +19,10 @@ type Event struct {
 	// changes of other entries were left out: Status and All have them. Entry
 	// is empty then.
 	Missed bool
-	// Warning is set, with an empty Entry, when what is held reaches half or
-	// four fifths of one of the Limits.
-	Warning *LimitError
+	// Warning is set, with an empty Entry, to a *LimitError when what is held
+	// reaches half or four fifths of one of the Limits, and to what Warn was
+	// called with: package alarm's *Warning. errors.As tells them apart.
+	Warning error
 }
 
 // watchers is who looks on. Changes are handed over after their commit.
@@ -38,7 +39,7 @@ type watcher struct {
 	order   []ID
 	changes map[ID]Event
 	seen    map[ID]uint64 // the event that a waiting change stems from
-	warn    []*LimitError
+	warn    []error
 	missed  bool
 }
 
@@ -58,14 +59,34 @@ func (s *watchers) publish(changes []change, warnings []*LimitError) {
 		for _, c := range changes {
 			w.add(c)
 		}
-		w.warn = append(w.warn, warnings...)
-		if len(w.warn) > maxWatched {
-			w.warn = w.warn[len(w.warn)-maxWatched:]
+		for _, l := range warnings {
+			w.addWarning(l)
 		}
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.call()
+	}
+}
+
+func (s *watchers) warn(warning error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		w.addWarning(warning)
+		w.call()
+	}
+}
+
+func (w *watcher) call() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// addWarning keeps the newest maxWatched warnings.
+func (w *watcher) addWarning(warning error) {
+	w.warn = append(w.warn, warning)
+	if len(w.warn) > maxWatched {
+		w.warn = w.warn[len(w.warn)-maxWatched:]
 	}
 }
 
@@ -93,8 +114,8 @@ func (s *watchers) take(w *watcher) (out []Event) {
 	for _, id := range w.order {
 		out = append(out, w.changes[id])
 	}
-	for _, l := range w.warn {
-		out = append(out, Event{Warning: l})
+	for _, warning := range w.warn {
+		out = append(out, Event{Warning: warning})
 	}
 	if w.missed {
 		out = append(out, Event{Missed: true})
@@ -135,6 +156,15 @@ func (q *Queue) Watch(ctx context.Context) iter.Seq[Event] {
 				return
 			}
 		}
+	}
+}
+
+// Warn hands a warning to everyone who watches now, as an Event. Nothing is
+// journalled; a watcher that is slower than the warnings keeps the newest 4096.
+// The error must hold no card data. nil warns of nothing.
+func (q *Queue) Warn(warning error) {
+	if warning != nil {
+		q.watchers.warn(warning)
 	}
 }
 

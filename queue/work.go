@@ -102,6 +102,14 @@ func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) 
 	return ids, nil
 }
 
+// eachWork calls fn with what is to do in a class of the lane, in order, whether
+// the lane may send it now or not, until fn returns false.
+func (v *fileView) eachWork(l laneRecord, class byte, fn func(ID) (bool, error)) error {
+	return v.numbers(inWork, append(be32(nil, l.number), class), workPlaceSize, 0, func(_ []byte, n uint64) (bool, error) {
+		return fn(ID(n))
+	})
+}
+
 // batchFull tells whether the lane's open batch takes no more records.
 func (v *fileView) batchFull(l laneRecord) (bool, error) {
 	b, err := v.batch(l.number, l.open)

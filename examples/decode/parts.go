@@ -43,6 +43,8 @@ func response(dialect string, version codec.MTI, code string) []part {
 		r = codec.ISO1987Code(code)
 	case version == 1 && len(code) == 3:
 		r = codec.ISO1993Code(code)
+	case version == 2 && len(code) == 4:
+		r = codec.ISO2003Code(code)
 	}
 	if own := dialect != "unionpay" && !strings.HasPrefix(dialect, "iso"); r.Code == "" || own && !r.Known {
 		return nil

@@ -14,8 +14,19 @@ type line struct {
 	p    *Proxy
 	ends [2]net.Conn // where each Direction leads
 	dark atomic.Bool // a black hole
+	lag  [2]*lag     // nil: what passes passes at once
 	once sync.Once
 	gone chan struct{} // closed with the line
+}
+
+func newLine(p *Proxy, host, device net.Conn) *line {
+	l := &line{p: p, ends: [2]net.Conn{host, device}, gone: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shape != (Shape{}) {
+		l.lag = [2]*lag{newLag(p.shape), newLag(p.shape)}
+	}
+	return l
 }
 
 func (l *line) close() {
@@ -57,15 +68,23 @@ func (l *line) pass(to Direction) {
 	in.Buffer(make([]byte, 0, 4096), maxUnit)
 	in.Split(l.p.split)
 	for in.Scan() {
+		l.p.passed[to].Add(int64(len(in.Bytes())))
 		if l.dark.Load() {
 			continue
 		}
 		if !l.unit(to, in.Bytes()) {
-			l.close()
+			l.hangUp(to)
 			return
 		}
 	}
 	if !l.dark.Load() {
+		l.hangUp(to)
+	}
+}
+
+// hangUp ends the line when what is under way has arrived.
+func (l *line) hangUp(to Direction) {
+	if l.lag[to] == nil || !l.lag[to].add(l, nil) {
 		l.close()
 	}
 }
@@ -125,6 +144,9 @@ func (l *line) unit(to Direction, u []byte) bool {
 func (l *line) write(to Direction, b []byte) bool {
 	if len(b) == 0 {
 		return true
+	}
+	if l.lag[to] != nil {
+		return l.lag[to].add(l, append([]byte(nil), b...))
 	}
 	_, err := l.ends[to].Write(b)
 	return err == nil

@@ -1,7 +1,7 @@
 // Package faultproxy stands between a device and its host on real TCP and
 // damages what passes, for tests: cut, delayed, doubled, truncated, corrupted,
 // dropped or trickled units, connections that are reset, half-open or black
-// holes, and ports that refuse.
+// holes, lines that are slow, narrow or unsteady, and ports that refuse.
 //
 // What passes is split into units, such as frames, by a bufio.SplitFunc; a fault
 // strikes one unit that its Match chooses, at a byte of it. TLS, whose units are
@@ -67,10 +67,13 @@ type Proxy struct {
 	wg     sync.WaitGroup
 	done   chan struct{}
 	struck atomic.Int64
+	passed [2]atomic.Int64
 
 	mu     sync.Mutex
 	ln     net.Listener // nil: refusing
 	faults []Fault
+	choose func(to Direction, unit []byte) (Fault, bool)
+	shape  Shape
 	lines  map[*line]struct{}
 	closed bool
 }
@@ -136,8 +139,39 @@ func (p *Proxy) Strike(f Fault) {
 	p.faults = append(p.faults, f)
 }
 
+// StrikeEach has choose decide the fault of every unit that no armed one strikes,
+// until it is given nil. It is called for one unit at a time.
+func (p *Proxy) StrikeEach(choose func(to Direction, unit []byte) (Fault, bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.choose = choose
+}
+
+// Shape is how a line carries what passes, each way. The zero Shape passes all
+// at once.
+type Shape struct {
+	// Latency is how long each byte is under way, and half of what a connection
+	// costs before its first byte.
+	Latency time.Duration
+	// Jitter is added to Latency, a random part of it for each unit; units stay
+	// in their order.
+	Jitter time.Duration
+	// Rate is how many bytes pass in a second; 0: any number.
+	Rate int
+}
+
+// Shape shapes the connections to come.
+func (p *Proxy) Shape(s Shape) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shape = s
+}
+
 // Struck is how many faults have struck.
 func (p *Proxy) Struck() int { return int(p.struck.Load()) }
+
+// Passed is how many bytes have come to be passed on, each way.
+func (p *Proxy) Passed(to Direction) int64 { return p.passed[to&1].Load() }
 
 // Calm disarms what has not struck yet.
 func (p *Proxy) Calm() {
@@ -202,7 +236,7 @@ func (p *Proxy) accept(ln net.Listener) {
 			device.Close()
 			continue
 		}
-		p.start(&line{p: p, ends: [2]net.Conn{host, device}, gone: make(chan struct{})}, ln)
+		p.start(newLine(p, host, device), ln)
 	}
 }
 
@@ -218,6 +252,9 @@ func (p *Proxy) start(l *line, ln net.Listener) {
 		var both sync.WaitGroup
 		for _, to := range []Direction{ToHost, ToDevice} {
 			both.Go(func() { l.pass(to) })
+			if l.lag[to] != nil {
+				both.Go(func() { l.lag[to].deliver(l, to) })
+			}
 		}
 		both.Wait()
 		l.close()
@@ -239,5 +276,12 @@ func (p *Proxy) next(to Direction, unit []byte) (Fault, bool) {
 		p.struck.Add(1)
 		return f, true
 	}
-	return Fault{}, false
+	if p.choose == nil {
+		return Fault{}, false
+	}
+	f, struck := p.choose(to, unit)
+	if struck {
+		p.struck.Add(1)
+	}
+	return f, struck
 }

@@ -179,3 +179,52 @@ func TestTheLastPieceIsAUnit(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 }
+
+// A shaped line takes its time, keeps the order and loses nothing, not even what
+// was under way when the sender hung up.
+func TestAShapedLine(t *testing.T) {
+	for name, shape := range map[string]faultproxy.Shape{
+		"slow":     {Latency: 20 * time.Millisecond},
+		"unsteady": {Latency: time.Millisecond, Jitter: 5 * time.Millisecond},
+		"narrow":   {Rate: 10_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := faultproxy.Listen(echo(t), faultproxy.Frames)
+			require.NoError(t, err)
+			defer p.Close()
+			p.Shape(shape)
+			start := time.Now()
+			c := dial(t, p)
+			want := ""
+			for i := range 20 {
+				u := frame(fmt.Sprintf("unit %02d", i))
+				want += string(u)
+				write(t, c, u)
+			}
+			require.Equal(t, want, read(t, c, len(want)))
+			least := 4 * shape.Latency // there and back, after a round trip to connect
+			if shape.Rate > 0 {
+				least = time.Duration(len(want)) * time.Second / time.Duration(shape.Rate)
+			}
+			require.GreaterOrEqual(t, time.Since(start), least)
+			p.Strike(faultproxy.Fault{Kind: faultproxy.Cut, At: 99})
+			write(t, c, frame("last"))
+			_, err = io.ReadAll(c)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// StrikeEach decides for each unit.
+func TestStrikeEach(t *testing.T) {
+	p, err := faultproxy.Listen(echo(t), faultproxy.Frames)
+	require.NoError(t, err)
+	defer p.Close()
+	p.StrikeEach(func(to faultproxy.Direction, unit []byte) (faultproxy.Fault, bool) {
+		return faultproxy.Fault{Kind: faultproxy.Drop}, to == faultproxy.ToHost && unit[2] == 'x'
+	})
+	c := dial(t, p)
+	write(t, c, frame("x"), frame("y"), frame("x"), frame("z"))
+	require.Equal(t, string(frame("y"))+string(frame("z")), read(t, c, 6))
+	require.Equal(t, 2, p.Struck())
+}

@@ -73,8 +73,8 @@ type Options struct {
 	Keys seal.Keys
 	// Buckets are the caller's keyspaces; 'h' and 'e' are taken.
 	Buckets []Bucket
-	// MaxSize bounds the file in bytes. Default 1 GiB; 512 MiB where an
-	// address has 32 bits, since larger maps do not fit there.
+	// MaxSize bounds the file in bytes. Default 1 GiB; where an address has 32
+	// bits 512 MiB, and no more, since larger maps do not fit there.
 	MaxSize int64
 	// LockWait bounds the wait for another opener to let go. Default 0: none.
 	LockWait time.Duration
@@ -98,7 +98,7 @@ func (o Options) maxSize() int64 {
 	if strconv.IntSize == 32 {
 		limit = 512 << 20
 	}
-	if o.MaxSize > 0 && o.MaxSize < limit {
+	if o.MaxSize > 0 && (o.MaxSize < limit || strconv.IntSize == 64) {
 		return o.MaxSize
 	}
 	return limit

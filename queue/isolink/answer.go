@@ -12,23 +12,24 @@ import (
 )
 
 // judge turns an answer to an entry's message into what it means.
-func (l *Link) judge(request *codec.Message, in incoming, e queue.Entry) (queue.Answer, error) {
-	a, proven, err := l.check(l.mac, request, in)
+func (l *Link) judge(w *want, in incoming, e queue.Entry) (queue.Answer, error) {
+	a, proven, err := l.check(w, in)
 	if err != nil {
 		l.tell(Event{Kind: Suspect, Type: in.m.Type().String(), STAN: e.STAN, Err: err})
 		return queue.Answer{}, err
 	}
-	stale := a.Code == "77" && proven && e.HostBatch != l.line.HostBatch
+	stale := a.Code == "77" && proven && e.HostBatch != l.current().line.HostBatch
 	if stale {
 		a.Verdict = queue.Refused
 	}
-	l.heed(in, a.Code, stale)
+	l.heed(in, w.session, a.Code, stale)
 	return a, nil
 }
 
 // check decides whether an answer can be taken for one. proven says that it
-// bears a MAC of mac's key.
-func (l *Link) check(mac codec.MAC, request *codec.Message, in incoming) (a queue.Answer, proven bool, err error) {
+// bears a MAC of a key that only the host and this terminal have.
+func (l *Link) check(w *want, in incoming) (a queue.Answer, proven bool, err error) {
+	request := w.request
 	if err := identity(request, in.m); err != nil {
 		return a, false, err
 	}
@@ -38,7 +39,7 @@ func (l *Link) check(mac codec.MAC, request *codec.Message, in incoming) (a queu
 	}
 	a = l.answer(in.m, code)
 	moved := a.Verdict == queue.Approved || a.Verdict == queue.Partial
-	err = codec.VerifyMAC(in.raw, in.m, mac)
+	err = l.verify(w, in)
 	switch {
 	case err == nil:
 		proven = true
@@ -55,6 +56,19 @@ func (l *Link) check(mac codec.MAC, request *codec.Message, in incoming) (a queu
 		a.Approved = partial(request, in.m)
 	}
 	return a, proven, nil
+}
+
+// verify checks the MAC by the key of the request, or by that of a sign-in since:
+// hosts differ in which of the two they take.
+func (l *Link) verify(w *want, in incoming) error {
+	now := l.current()
+	l.maccing.Lock()
+	defer l.maccing.Unlock()
+	err := codec.VerifyMAC(in.raw, in.m, w.mac)
+	if errors.Is(err, codec.ErrBadMAC) && now.n != w.session && now.mac != nil {
+		return codec.VerifyMAC(in.raw, in.m, now.mac)
+	}
+	return err
 }
 
 // identity compares terminal and merchant.
@@ -123,19 +137,40 @@ func verdict(c codec.Class) queue.Verdict {
 	return queue.Refused
 }
 
-// heed takes note of what an answer asks the terminal to do: to sign in, by its
-// code or its header. Asked by the header only it does so once, not in a loop.
-func (l *Link) heed(in incoming, code string, stale bool) {
+// heed takes note of what an answer asks the terminal to do, by its code or its
+// header. Asked for a sign-in by the header only, it signs in once, not in a
+// loop. What answers a message of an older session is answered by the sign-in
+// since, and counts once for all that was under way.
+func (l *Link) heed(in incoming, session int, code string, stale bool) {
+	l.noteProcessing(in.header)
 	byCode := l.opts.Codes(code).Class == codec.SignIn && !stale
-	byHeader := !l.opts.Framing.NoHeader && in.header.Processing() == codec.ProcessSignIn && !stale
-	if !byCode && !byHeader {
-		l.asked = 0
+	byHeader := l.processing(in.header) == codec.ProcessSignIn && !stale
+	l.mu.Lock()
+	asked := l.asks.in == session
+	switch {
+	case session != l.session.n || asked && l.session.mac == nil:
+		l.mu.Unlock()
+		return
+	case !byCode && !byHeader:
+		if !asked {
+			l.asks = asks{}
+		}
+		l.mu.Unlock()
 		return
 	}
-	l.asked++
-	l.code = code
-	l.tell(Event{Kind: Asked, Code: code})
-	if byCode || l.asked == 1 {
-		l.mac = nil
+	l.asks.in = session
+	l.asks.again(code, 0)
+	if byCode || l.asks.n == 1 {
+		l.session.mac = nil
 	}
+	l.mu.Unlock()
+	l.tell(Event{Kind: Asked, Code: code, Processing: l.processing(in.header)})
+}
+
+// processing is what an answer's header asks for.
+func (l *Link) processing(h codec.Header) codec.Processing {
+	if l.opts.Framing.NoHeader {
+		return codec.ProcessNothing
+	}
+	return h.Processing()
 }

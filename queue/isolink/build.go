@@ -169,12 +169,23 @@ func (l *Link) networkMessage(t codec.MTI, stan queue.STAN, batch uint32, code i
 	return f
 }
 
+// managementMessage is networkMessage for what takes no trace number.
+func (l *Link) managementMessage(t codec.MTI, code int) *fields {
+	f := &fields{m: codec.NewMessage(l.opts.Spec, t)}
+	f.set(41, l.terminal)
+	f.set(42, l.merchant)
+	f.value(60, codec.Private60{Batch: int(l.current().line.HostBatch), Network: code})
+	return f
+}
+
 // frame encodes a message, with a MAC where mac is given, and wraps it.
 func (l *Link) frame(m *codec.Message, mac codec.MAC) ([]byte, error) {
 	var body []byte
 	var err error
 	if mac != nil {
+		l.maccing.Lock()
 		body, err = l.opts.Spec.AppendMAC(nil, m, mac)
+		l.maccing.Unlock()
 	} else {
 		body, err = l.opts.Spec.Append(nil, m)
 	}

@@ -16,10 +16,14 @@ import (
 const (
 	frameTime = 10 * time.Second // from a frame's first byte to its last
 	maxStrays = 64               // messages in a row that nobody waits for
-	lateTime  = 2 * time.Minute  // how long a connection is still read after its answer did not come
+	lateTime  = 2 * time.Minute  // how long an answer that did not come is still read for
 )
 
-var errFlood = errors.New("the host sends messages that nobody asked for")
+var (
+	errFlood   = errors.New("the host sends messages that nobody asked for")
+	errRetired = errors.New("nothing more is sent on this connection")
+	errTwice   = errors.New("a message of this type and trace number is under way")
+)
 
 // incoming is an answer as it came.
 type incoming struct {
@@ -35,10 +39,26 @@ type conn struct {
 	dead chan struct{} // closed by the reader when it ends
 	err  error         // why; set before dead is closed
 
-	mu    sync.Mutex
-	want  *want
-	until time.Time // when a connection that is read for late answers only is closed
-	heard time.Time // when the newest message came, or the connection began
+	mu      sync.Mutex
+	wants   map[key]*want
+	answers int       // how many came
+	until   time.Time // when a connection on which nothing more is sent is closed
+	heard   time.Time // when the newest message came, or the connection began
+}
+
+func newConn(nc net.Conn) *conn {
+	return &conn{Conn: nc, dead: make(chan struct{}), wants: map[key]*want{}, heard: time.Now()}
+}
+
+// key is what an answer is found by on its connection, which is one terminal's.
+type key struct {
+	t    codec.MTI // of the answer, without a repeat digit
+	stan string    // DE 11; "" for messages without one
+}
+
+func keyOf(t codec.MTI, m *codec.Message) key {
+	stan, _ := m.Text(11)
+	return key{t.Unrepeated(), stan}
 }
 
 // want is the answer that somebody waits for, or has waited for.
@@ -46,8 +66,11 @@ type want struct {
 	request *codec.Message // what of the request an answer is compared with
 	got     chan incoming  // holds one
 	mac     codec.MAC      // with which the request was sent
+	session int            // the sign-in that mac is of
 	id      queue.ID       // of the entry that the request is for; 0: none
 	stan    queue.STAN
+	before  int       // how many answers had come when it was sent
+	gone    time.Time // when the wait ended; zero: somebody waits
 }
 
 // compared are the elements that an answer must have as the request has them;
@@ -64,10 +87,7 @@ func newWant(request *codec.Message) *want {
 	return &want{request: kept, got: make(chan incoming, 1)}
 }
 
-// takes tells whether m answers the request, ignoring its repeat digit.
-func (w *want) takes(m *codec.Message) bool {
-	return m.Type().Unrepeated() == w.request.Type().Response() && same(m, w.request, 11)
-}
+func (w *want) key() key { return keyOf(w.request.Type().Response(), w.request) }
 
 func same(a, b *codec.Message, de int) bool {
 	x, okx := a.Text(de)
@@ -81,7 +101,7 @@ func (l *Link) read(c *conn) {
 	c.Close()
 	close(c.dead)
 	err := c.err
-	if errors.Is(err, net.ErrClosed) || c.late() {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, errRetired) || c.retired() {
 		err = nil
 	}
 	l.tell(Event{Kind: Lost, Err: err})
@@ -105,19 +125,40 @@ func (l *Link) readAll(c *conn) error {
 		}
 		m, err := l.opts.Spec.Decode(frame.Body)
 		if err != nil {
-			return err
+			// The frames about it are whole: what others wait for can still come.
+			if c.waiting() < 2 {
+				return err
+			}
+			l.retire(c)
+			strays++
+			l.tell(Event{Kind: Stray, Err: err})
+			continue
 		}
 		if l.deliver(c, incoming{m, frame.Body, frame.Header}) {
 			strays = 0
+			if c.retired() && c.owes() == 0 {
+				return errRetired
+			}
 			continue
 		}
 		strays++
-		l.tell(Event{Kind: Stray, Type: m.Type().String(), STAN: stanOf(m)})
+		l.stray(m)
 	}
 	return errFlood
 }
 
-// waitUntil bounds the next read; zero: only where late answers are waited for.
+// stray reports a message that answers nothing of ours.
+func (l *Link) stray(m *codec.Message) {
+	ev := Event{Kind: Stray, Type: m.Type().String(), STAN: stanOf(m)}
+	for de, ours := range map[int]string{41: l.terminal, 42: l.merchant} {
+		if v, ok := m.Text(de); ok && v != ours {
+			ev.Kind, ev.Err = Suspect, &AnswerError{Type: m.Type(), DE: de, Foreign: true}
+		}
+	}
+	l.tell(ev)
+}
+
+// waitUntil bounds the next read; zero: only where nothing more is sent.
 func (c *conn) waitUntil(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,37 +168,19 @@ func (c *conn) waitUntil(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// linger goes on to read c for the answer that did not come in time. An answer
-// that came in the last moment is returned instead.
-func (c *conn) linger(w *want) (in incoming, came bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case in = <-w.got:
-		return in, true
-	default:
-	}
-	c.until = time.Now().Add(lateTime)
-	_ = c.SetReadDeadline(c.until) // on an error the reader ends anyway
-	return in, false
-}
-
-func (c *conn) late() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.until.IsZero()
-}
-
 // deliver gives an answer to whoever waits for it, or has waited.
 func (l *Link) deliver(c *conn, in incoming) bool {
+	k := keyOf(in.m.Type(), in.m)
 	c.mu.Lock()
-	w, late := c.want, !c.until.IsZero()
 	c.heard = time.Now()
-	if w == nil || !w.takes(in.m) {
+	w := c.wants[k]
+	if w == nil {
 		c.mu.Unlock()
 		return false
 	}
-	c.want = nil
+	delete(c.wants, k)
+	c.answers++
+	late := !w.gone.IsZero()
 	if !late {
 		w.got <- in
 	}
@@ -168,11 +191,88 @@ func (l *Link) deliver(c *conn, in incoming) bool {
 	return true
 }
 
-// expect begins to wait for w.
-func (c *conn) expect(w *want) {
+// expect begins to wait for w: errRetired where nothing more is sent on c, and
+// errTwice where an answer of the same name is waited for.
+func (c *conn) expect(w *want) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.want = w
+	if !c.until.IsZero() {
+		return errRetired
+	}
+	for k, o := range c.wants {
+		if !o.gone.IsZero() && time.Since(o.gone) > lateTime {
+			delete(c.wants, k)
+		}
+	}
+	k := w.key()
+	if o := c.wants[k]; o != nil && o.gone.IsZero() {
+		return errTwice
+	}
+	w.before = c.answers
+	c.wants[k] = w
+	return nil
+}
+
+// forget ends the wait for w, of which nothing was sent.
+func (c *conn) forget(w *want) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.wants, w.key())
+}
+
+// giveUp ends the wait for w; an answer that came in the last moment is
+// returned instead. What answers an entry is read for still. silent says that
+// nothing at all has come since w was sent.
+func (c *conn) giveUp(w *want) (in incoming, came, silent bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case in = <-w.got:
+		return in, true, false
+	default:
+	}
+	if w.id == 0 {
+		delete(c.wants, w.key())
+	}
+	w.gone = time.Now()
+	return in, false, c.answers == w.before
+}
+
+// retire has nothing more sent on c and returns how many answers it owes. It is
+// read on for them, for so long at most, or until the last has come.
+func (c *conn) retire(most time.Duration) (owed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until.IsZero() {
+		c.until = time.Now().Add(most)
+		_ = c.SetReadDeadline(c.until) // on an error the reader ends anyway
+	}
+	return len(c.wants)
+}
+
+func (c *conn) retired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.until.IsZero()
+}
+
+// owes is how many answers may still come that are of use.
+func (c *conn) owes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.wants)
+}
+
+// waiting is how many wait for an answer.
+func (c *conn) waiting() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.wants {
+		if w.gone.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // idle is how long nothing was heard.
@@ -200,8 +300,16 @@ func (c *conn) send(ctx context.Context, frame []byte) (unsent bool, err error) 
 	if err := c.SetWriteDeadline(deadline); err != nil {
 		return true, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.SetWriteDeadline(time.Unix(1, 0)) })
-	defer stop()
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.SetWriteDeadline(time.Unix(1, 0))
+		close(cut)
+	})
+	defer func() {
+		if !stop() {
+			<-cut // or it would cut the next message
+		}
+	}()
 	n, err := c.Write(frame)
 	// What lies below another kind of connection may have sent bytes of its own.
 	_, plain := c.Conn.(*net.TCPConn)
@@ -241,4 +349,13 @@ func (c *conn) wait(ctx context.Context, w *want) (incoming, error) {
 	default:
 		return incoming{}, err
 	}
+}
+
+// Close ends the connection at once: what TLS would say in parting could wait
+// for a peer that does not read.
+func (c *conn) Close() error {
+	if below, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		return below.NetConn().Close()
+	}
+	return c.Conn.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/queue"
 )
 
@@ -15,19 +16,23 @@ const (
 	Connecting EventKind = iota + 1 // about to dial
 	Connected                       // a connection is there
 	SigningIn                       // the sign-in was sent
-	Ready                           // signed in: Batch
+	Ready                           // signed in, or connected again with a sign-in that holds: Batch, HostTime
 	Lost                            // the connection is gone: Err, nil when it was closed here
 	NoLine                          // Prepare failed: Err, a *LineError
-	Stray                           // a message that nobody waits for was skipped: Type, STAN
-	Suspect                         // an answer was refused: Err, an *AnswerError
-	Asked                           // the host asks for a sign-in: Code of the answer
+	Stray                           // a message that nobody waits for was skipped: Type, STAN; or one that cannot be read: Err
+	Suspect                         // a message was refused: Type, STAN, Err, an *AnswerError; Foreign in it: for another terminal or merchant
+	Asked                           // the host asks for something, as a sign-in: Code of the answer, Processing of its header
 	Unsendable                      // an entry cannot be expressed: STAN, Err
 	CameLate                        // an answer came after its wait had ended: STAN, Code
-	SignedOff                       // the host was told that the terminal stops: STAN
+	SignedOff                       // the terminal has stopped: STAN; Err where the host could not be told
+	BatchEnded                      // the host has closed the batch, a sign-in is needed: Batch, Code
+	Obeyed                          // what the host asked for was done: Processing; or not: Err
+	MemoryLost                      // Options.Memory failed: Err
+	Ended                           // the link was closed
 )
 
 var eventNames = [...]string{"", "connecting", "connected", "signing in", "ready", "lost", "no line", "stray",
-	"suspect", "asked", "unsendable", "came late", "signed off"}
+	"suspect", "asked", "unsendable", "came late", "signed off", "batch ended", "obeyed", "memory lost", "ended"}
 
 func (k EventKind) String() string {
 	if k > 0 && int(k) < len(eventNames) {
@@ -45,6 +50,9 @@ type Event struct {
 	Batch uint32
 	Code  string // DE 39
 	Err   error
+
+	HostTime   time.Time        // the host's clock
+	Processing codec.Processing // what the host asks for
 }
 
 func (l *Link) tell(ev Event) {

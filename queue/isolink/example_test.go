@@ -82,6 +82,7 @@ func ExampleNew() {
 	// event: connecting
 	// event: no line
 	// true dial nothing listens at the host's address
+	// event: ended
 	// <nil>
 }
 

@@ -43,7 +43,7 @@ func (s *till) through(t *testing.T, target string, split bufio.SplitFunc, dial 
 	proxy, err := faultproxy.Listen(target, split)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	s.link, err = isolink.New(cardLane, dial(proxy.Addr()), s.Queue, masterKey(t), &isolink.Options{AnswerTimeout: 150 * time.Millisecond})
+	s.link, err = isolink.New(cardLane, dial(proxy.Addr()), s.Queue, masterKey(t), &isolink.Options{AnswerTimeout: 150 * time.Millisecond, TryTimeout: 150 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.link.Close()) })
 	return &passage{till: s, t: t, proxy: proxy, fault: f}

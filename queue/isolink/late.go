@@ -1,10 +1,15 @@
 package isolink
 
-import "github.com/tallystick/tallystick/queue"
+import (
+	"context"
+	"slices"
+
+	"github.com/tallystick/tallystick/queue"
+)
 
 const (
 	maxLate = 256 // late answers kept
-	maxOld  = 4   // connections read for late answers
+	maxOld  = 4   // connections on which nothing more is sent
 )
 
 // Late is an answer that came after the wait for it had ended, checked like any
@@ -14,54 +19,67 @@ type Late = queue.LateAnswer
 
 // LateAnswers returns the late answers since the last call, oldest first, at
 // most 256: older ones are forgotten, as a repeat or a reversal settles what
-// they were about. A connection whose answer did not come is read on for two
-// minutes; nothing more is sent on it.
+// they were about. An answer that did not come is read for two minutes more,
+// on its own connection.
 func (l *Link) LateAnswers() []Late {
-	l.lateMu.Lock()
-	defer l.lateMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	late := l.late
 	l.late = nil
 	return late
 }
 
-// waitLonger keeps the connection of an entry's message whose answer did not
-// come, for as long as it is alive; or it returns the answer, which came in the
-// last moment.
-func (l *Link) waitLonger(c *conn, w *want) (in incoming, came bool) {
-	if w.id == 0 || c.ended() || l.life.Err() != nil {
-		return in, false
+// retire has nothing more sent on c: the next message goes over a new
+// connection. What it owes is read for still.
+func (l *Link) retire(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == c {
+		l.conn = nil
 	}
-	if in, came = c.linger(w); came {
-		return in, true
+	if l.life.Err() != nil || c.retire(max(lateTime, l.opts.AnswerTimeout)) == 0 {
+		c.Close()
+		return
 	}
-	l.conn = nil
-	alive := l.old[:0]
-	for _, o := range l.old {
-		if !o.ended() {
-			alive = append(alive, o)
-		}
-	}
-	l.old = append(alive, c)
+	l.old = slices.DeleteFunc(l.old, func(o *conn) bool { return o == c || o.ended() })
+	l.old = append(l.old, c)
 	if len(l.old) > maxOld {
 		l.old[0].Close()
 		l.old = l.old[1:]
 	}
-	return in, false
+}
+
+// await waits for w's answer on c. Where nothing came on the connection since w
+// was sent, it is not trusted with the next message; otherwise only this answer
+// is missing.
+func (l *Link) await(ctx context.Context, c *conn, w *want) (incoming, error) {
+	in, err := c.wait(ctx, w)
+	if err == nil {
+		return in, nil
+	}
+	in, came, silent := c.giveUp(w)
+	if came {
+		return in, nil
+	}
+	if silent || c.ended() || w.id == 0 {
+		l.retire(c)
+	}
+	return in, lineError(w.request.Type().String(), l.whyEnded(err))
 }
 
 // keepLate takes an answer that nobody waits for any more. It runs on the
-// connection's reader, without the turn.
+// connection's reader.
 func (l *Link) keepLate(w *want, in incoming) {
-	a, _, err := l.check(w.mac, w.request, in)
+	a, _, err := l.check(w, in)
 	if err != nil {
 		l.tell(Event{Kind: Suspect, Type: in.m.Type().String(), STAN: w.stan, Err: err})
 		return
 	}
-	l.lateMu.Lock()
+	l.mu.Lock()
 	if len(l.late) == maxLate {
 		l.late = l.late[1:]
 	}
 	l.late = append(l.late, Late{ID: w.id, STAN: w.stan, Answer: a})
-	l.lateMu.Unlock()
+	l.mu.Unlock()
 	l.tell(Event{Kind: CameLate, Type: in.m.Type().String(), STAN: w.stan, Code: a.Code})
 }

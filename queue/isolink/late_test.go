@@ -63,9 +63,33 @@ func TestLateAnswers(t *testing.T) {
 	require.Empty(t, l.LateAnswers(), "evidence needs a right MAC, too")
 }
 
+// piped is a connection to a host behind a pipe. serve is what the host does
+// with each message after the sign-in.
+func (h *scripted) piped(serve func(a *asked)) net.Conn {
+	ours, theirs := net.Pipe()
+	go func() {
+		defer theirs.Close()
+		for {
+			frame, err := codec.Framing{}.Read(theirs, nil)
+			if err != nil {
+				return
+			}
+			m, err := codec.UnionPay().Decode(frame.Body)
+			if err != nil {
+				return
+			}
+			if a := (&asked{m, h, theirs, frame}); m.Type() == 0x0800 {
+				a.answer("00", nil)
+			} else {
+				serve(a)
+			}
+		}
+	}()
+	return ours
+}
+
 // inBubble runs a test whose host sits behind pipes, on a clock of its own.
-// serve is what the host does with each message after the sign-in.
-func inBubble(t *testing.T, serve func(a *asked), test func(t *testing.T, l *isolink.Link, dials *int)) {
+func inBubble(t *testing.T, serve func(a *asked), opts *isolink.Options, test func(t *testing.T, l *isolink.Link, dials *int)) {
 	tmk := masterKey(t)
 	synctest.Test(t, func(t *testing.T) {
 		h := &scripted{tmk: tmk, batch: 42}
@@ -75,28 +99,9 @@ func inBubble(t *testing.T, serve func(a *asked), test func(t *testing.T, l *iso
 				return nil, ctx.Err()
 			}
 			dials++
-			ours, theirs := net.Pipe()
-			go func() {
-				defer theirs.Close()
-				for {
-					frame, err := codec.Framing{}.Read(theirs, nil)
-					if err != nil {
-						return
-					}
-					m, err := codec.UnionPay().Decode(frame.Body)
-					if err != nil {
-						return
-					}
-					if a := (&asked{m, h, theirs, frame}); m.Type() == 0x0800 {
-						a.answer("00", nil)
-					} else {
-						serve(a)
-					}
-				}
-			}()
-			return ours, nil
+			return h.piped(serve), nil
 		}
-		l, err := isolink.New(lane, dial, new(series), tmk, nil)
+		l, err := isolink.New(lane, dial, new(series), tmk, opts)
 		require.NoError(t, err)
 		test(t, l, &dials)
 		require.NoError(t, l.Close())
@@ -117,7 +122,7 @@ func TestADeadPeerIsNoticed(t *testing.T) {
 		}
 		a.answer("00", nil)
 	}
-	inBubble(t, serve, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, serve, nil, func(t *testing.T, l *isolink.Link, dials *int) {
 		ctx := context.Background()
 		prepare := func() time.Duration {
 			start := time.Now()
@@ -162,7 +167,7 @@ func TestNothingWaitsForEver(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF)
 		ended <- time.Since(start)
 	}
-	inBubble(t, serve, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, serve, nil, func(t *testing.T, l *isolink.Link, dials *int) {
 		ended = make(chan time.Duration, 16) // the bubble's own
 		send := func(ctx context.Context, stan queue.STAN) time.Duration {
 			_, err := l.Prepare(ctx)

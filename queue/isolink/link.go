@@ -13,7 +13,7 @@ import (
 )
 
 // Link is the line of one terminal to its host. It is safe for concurrent use;
-// one message is under way at a time.
+// up to Options.Window entries are under way at a time.
 type Link struct {
 	lane     queue.Lane
 	dial     Dialer
@@ -23,21 +23,34 @@ type Link struct {
 	terminal string // as DE 41 carries it
 	merchant string // as DE 42 carries it
 
+	answerOpen, triesOpen bool // the host's parameters decide
+
 	life    context.Context // ends with Close
 	end     context.CancelFunc
+	closed  sync.Once
 	readers sync.WaitGroup
-	turn    chan struct{} // whoever holds its one token owns what follows
+	slots   chan struct{} // one token for each entry under way
+	turn    chan struct{} // whoever holds its one token connects, signs in, and writes
 
-	conn   *conn     // nil: none
-	old    []*conn   // read for late answers only
-	mac    codec.MAC // nil: a sign-in is needed
-	line   queue.Line
-	signed time.Time // when we signed in last
-	asked  int       // answers in a row that ask for a sign-in
-	code   string    // DE 39 of the newest of them
+	maccing sync.Mutex // one MAC is made at a time
 
-	lateMu sync.Mutex
-	late   []Late
+	mu      sync.Mutex // guards what follows; never held while waiting
+	conn    *conn      // nil: none
+	old     []*conn    // nothing more is sent on these
+	session session
+	flying  int           // entries whose answer is waited for
+	landed  chan struct{} // closed when the last of them has come
+	asks    asks
+	chores  chores
+	kept    kept
+	late    []Late
+}
+
+// session is what a sign-in brought.
+type session struct {
+	n    int       // counts sign-ins, from 1
+	mac  codec.MAC // nil: a sign-in is needed
+	line queue.Line
 }
 
 // New makes the link of lane's terminal. Nothing is dialled before the first
@@ -45,7 +58,8 @@ type Link struct {
 // *codec.MasterKey.
 //
 // It refuses a terminal of more than 8 characters, a merchant of more than 15,
-// an operator of more than 3, and a framing without a length.
+// an operator of more than 3, a window of more than 256, and a framing without a
+// length.
 func New(lane queue.Lane, dial Dialer, numbers Numbers, keys codec.KeyLoader, opts *Options) (*Link, error) {
 	o := opts.withDefaults()
 	switch {
@@ -59,10 +73,16 @@ func New(lane queue.Lane, dial Dialer, numbers Numbers, keys codec.KeyLoader, op
 		return nil, errors.New("isolink: the merchant needs 1 to 15 printable characters")
 	case !printable(o.Operator, 3):
 		return nil, errors.New("isolink: the operator needs 1 to 3 printable characters")
+	case o.Window > maxWindow:
+		return nil, errors.New("isolink: the window has at most 256 entries")
 	}
 	l := &Link{lane: lane, dial: dial, numbers: numbers, keys: keys, opts: o,
-		terminal: pad(lane.Terminal, 8), merchant: pad(lane.Merchant, 15), turn: make(chan struct{}, 1)}
+		terminal: pad(lane.Terminal, 8), merchant: pad(lane.Merchant, 15),
+		slots: make(chan struct{}, o.Window), turn: make(chan struct{}, 1)}
+	l.answerOpen = opts == nil || opts.AnswerTimeout <= 0
+	l.triesOpen = opts == nil || opts.Tries <= 0
 	l.life, l.end = context.WithCancel(context.Background())
+	l.remember()
 	return l, nil
 }
 
@@ -75,37 +95,65 @@ func printable(s string, most int) bool {
 	return s != "" && len(s) <= most
 }
 
+// Window is how many entries may be under way at a time, as queue.Windower asks.
+func (l *Link) Window() int { return l.opts.Window }
+
 // Close ends the connection and whatever waits on it, and returns once nothing
 // of the link runs any more. It may be called more than once. What was under
 // way is in doubt.
 func (l *Link) Close() error {
-	l.end()
-	l.turn <- struct{}{} // whoever holds it returns soon, for its ctx has ended
-	l.drop()
-	for _, c := range l.old {
-		c.Close()
-	}
-	<-l.turn
-	l.readers.Wait()
+	l.closed.Do(func() {
+		l.end()
+		for range cap(l.slots) {
+			l.slots <- struct{}{} // whoever holds one returns soon, for its ctx has ended
+		}
+		l.turn <- struct{}{}
+		l.mu.Lock()
+		for _, c := range append(l.old, l.conn) {
+			if c != nil {
+				c.Close()
+			}
+		}
+		l.mu.Unlock()
+		<-l.turn
+		for range cap(l.slots) {
+			<-l.slots
+		}
+		l.readers.Wait()
+		l.tell(Event{Kind: Ended})
+	})
 	return nil
 }
 
-// begin takes the turn, under a ctx that also ends with Close and after
-// Options.AnswerTimeout.
-func (l *Link) begin(ctx context.Context) (context.Context, func(), error) {
-	ctx, cancel := context.WithTimeout(ctx, l.opts.AnswerTimeout)
+// living is a ctx that also ends with Close.
+func (l *Link) living(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(l.life, cancel)
-	done := func() { stop(); cancel() }
+	return ctx, func() { stop(); cancel() }
+}
+
+// take waits for a token's place.
+func (l *Link) take(ctx context.Context, tokens chan struct{}) error {
 	select {
-	case l.turn <- struct{}{}:
+	case tokens <- struct{}{}:
 	case <-ctx.Done():
-		done()
-		return nil, nil, l.whyEnded(lineError("waiting for the line", ctx.Err()))
+		return l.whyEnded(lineError("waiting for the line", ctx.Err()))
 	}
 	if l.life.Err() != nil {
-		<-l.turn
+		<-tokens
+		return ErrClosed
+	}
+	return nil
+}
+
+// begin takes the turn, under a ctx that also ends with Close.
+func (l *Link) begin(ctx context.Context) (context.Context, func(), error) {
+	ctx, done := l.living(ctx)
+	waiting, cancel := context.WithTimeout(ctx, l.opts.AnswerTimeout)
+	defer cancel()
+	if err := l.take(waiting, l.turn); err != nil {
 		done()
-		return nil, nil, ErrClosed
+		return nil, nil, err
 	}
 	return ctx, func() { <-l.turn; done() }, nil
 }
@@ -117,8 +165,16 @@ func (l *Link) whyEnded(err error) error {
 	return err
 }
 
+// current is the session as it stands.
+func (l *Link) current() session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session
+}
+
 // Prepare connects and signs in where that is needed, and says under which
-// batch number the host books. With a line that is ready it returns at once.
+// batch number the host books. With a line that is ready it returns at once;
+// that there is none it says after Options.LineTimeout at the latest.
 //
 // Errors: a *LineError, ErrClosed, an error of Numbers. With all of them nothing
 // of an entry was sent.
@@ -131,45 +187,43 @@ func (l *Link) Prepare(ctx context.Context) (queue.Line, error) {
 	if err := l.ready(ctx); err != nil {
 		return queue.Line{}, err
 	}
-	return l.line, nil
+	return l.current().line, nil
 }
 
-// ready connects and signs in where that is needed.
-func (l *Link) ready(ctx context.Context) error {
-	err := l.connect(ctx)
-	if err == nil && l.mac == nil {
-		err = l.signIn(ctx)
+// connect dials unless there is a connection that can be trusted. It needs the
+// turn.
+func (l *Link) connect(ctx context.Context) (*conn, error) {
+	l.mu.Lock()
+	c := l.conn
+	l.mu.Unlock()
+	if c != nil && !c.ended() && l.alive(ctx, c) {
+		return c, nil
 	}
-	if err == nil {
-		return nil
-	}
-	err = l.whyEnded(err)
-	l.tell(Event{Kind: NoLine, Err: err})
-	return err
-}
-
-// connect dials unless there is a connection that can be trusted.
-func (l *Link) connect(ctx context.Context) error {
-	if l.conn != nil && !l.conn.ended() && l.alive(ctx) {
-		return nil
-	}
-	l.conn = nil
 	l.tell(Event{Kind: Connecting})
+	ctx, cancel := context.WithTimeout(ctx, l.opts.TryTimeout)
+	defer cancel()
+	l.dialled()
 	nc, err := l.dial(ctx)
 	if err != nil {
-		return lineError("dial", err)
+		return nil, lineError("dial", err)
 	}
-	c := &conn{Conn: nc, dead: make(chan struct{}), heard: time.Now()}
+	l.dialWorked()
+	c = newConn(nc)
+	l.mu.Lock()
 	l.conn = c
+	l.mu.Unlock()
 	l.tell(Event{Kind: Connected})
 	l.readers.Go(func() { l.read(c) })
-	return nil
+	if s := l.current(); s.mac != nil {
+		l.tell(Event{Kind: Ready, Batch: s.line.HostBatch})
+	}
+	return c, nil
 }
 
 // alive asks for an echo where the host was not heard for long: the network may
 // have forgotten the connection.
-func (l *Link) alive(ctx context.Context) bool {
-	if l.opts.EchoAfter < 0 || l.conn.idle() < l.opts.EchoAfter {
+func (l *Link) alive(ctx context.Context, c *conn) bool {
+	if l.opts.EchoAfter < 0 || c.idle() < l.opts.EchoAfter {
 		return true
 	}
 	wait := echoTime
@@ -178,42 +232,39 @@ func (l *Link) alive(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	f := &fields{m: codec.NewMessage(l.opts.Spec, mtiNetwork)}
-	f.set(41, l.terminal)
-	f.set(42, l.merchant)
-	f.value(60, codec.Private60{Batch: int(l.line.HostBatch), Network: codec.NetEcho})
+	f := l.managementMessage(mtiNetwork, codec.NetEcho)
 	if f.err != nil {
 		return true // a dialect without an echo
 	}
-	_, err := l.converse(ctx, f.m)
+	_, err := l.converse(ctx, c, f.m)
 	return err == nil
 }
 
-// drop gives the connection up; the next call dials.
-func (l *Link) drop() {
-	if l.conn != nil {
-		l.conn.Close()
-		l.conn = nil
+// post writes a frame, and from then on w is waited for on c. unsent says that
+// no byte of it left the device. After a write that failed nothing more is sent
+// on c. It needs the turn.
+func (l *Link) post(ctx context.Context, c *conn, frame []byte, w *want) (unsent bool, err error) {
+	if err := c.expect(w); err != nil {
+		return err == errRetired, err
 	}
-}
-
-// exchange sends a frame and waits for its answer. unsent says that no byte of
-// it left the device. After an error the connection is not used again: what is
-// silent or broken is not trusted with the next message.
-func (l *Link) exchange(ctx context.Context, frame []byte, w *want) (in incoming, unsent bool, err error) {
-	c := l.conn
-	c.expect(w)
 	if c.ended() {
-		err, unsent = c.err, true
-	} else if unsent, err = c.send(ctx, frame); err != nil {
-		err = c.whyUnwritten(err)
-	} else if in, err = c.wait(ctx, w); err == nil {
-		return in, false, nil
-	} else if in, came := l.waitLonger(c, w); came {
-		return in, false, nil
+		c.forget(w)
+		return true, c.err
 	}
-	l.drop()
-	return in, unsent, lineError(w.request.Type().String(), l.whyEnded(err))
+	unsent, err = c.send(ctx, frame)
+	if err == nil {
+		return false, nil
+	}
+	if unsent {
+		c.forget(w)
+	} else if in, came, _ := c.giveUp(w); came {
+		w.got <- in
+		err = nil
+	}
+	if !unsent || ctx.Err() == nil {
+		l.retire(c)
+	}
+	return unsent, err
 }
 
 // Send delivers e once and waits for its answer, as queue.Uplink asks. It needs
@@ -230,31 +281,73 @@ func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 		l.tell(Event{Kind: Unsendable, STAN: e.STAN, Err: err})
 		return queue.Answer{}, err
 	}
-	ctx, done, err := l.begin(ctx)
-	if err != nil {
-		return queue.Answer{}, notSent(err)
-	}
+	ctx, done := l.living(ctx)
 	defer done()
-	if l.mac == nil {
-		return queue.Answer{}, notSent(ErrSignInFirst)
-	}
-	if err := l.connect(ctx); err != nil {
-		return queue.Answer{}, notSent(l.whyEnded(err))
-	}
-	frame, err := l.frame(m, l.mac)
-	if err != nil {
+	waiting, cancel := context.WithTimeout(ctx, l.opts.AnswerTimeout)
+	defer cancel()
+	if err := l.take(waiting, l.slots); err != nil {
 		return queue.Answer{}, notSent(err)
 	}
-	w := newWant(m)
-	w.id, w.stan, w.mac = e.ID, e.STAN, l.mac
-	in, unsent, err := l.exchange(ctx, frame, w)
-	if unsent {
-		return queue.Answer{}, notSent(err)
-	}
+	defer func() { <-l.slots }()
+	c, w, err := l.launch(ctx, m, e)
 	if err != nil {
 		return queue.Answer{}, err
 	}
-	return l.judge(w.request, in, e)
+	defer l.land()
+	answering, cancel := context.WithTimeout(ctx, l.answerTime())
+	defer cancel()
+	in, err := l.await(answering, c, w)
+	if err != nil {
+		return queue.Answer{}, err
+	}
+	return l.judge(w, in, e)
+}
+
+// launch sends the message of e, when it is its turn.
+func (l *Link) launch(ctx context.Context, m *codec.Message, e queue.Entry) (c *conn, w *want, err error) {
+	ctx, done, err := l.begin(ctx)
+	if err != nil {
+		return nil, nil, notSent(err)
+	}
+	s := l.current()
+	unsent := true
+	if s.mac == nil {
+		err = ErrSignInFirst
+	} else if c, w, unsent, err = l.write(ctx, m, s, e); err != nil {
+		err = l.whyEnded(err)
+	}
+	done()
+	switch {
+	case err == nil:
+		return c, w, nil
+	case unsent:
+		return nil, nil, notSent(err)
+	case err == errTwice:
+		return nil, nil, fmt.Errorf("entry %d: %w", e.ID, err)
+	}
+	return nil, nil, lineError(m.Type().String(), l.whyEnded(c.whyUnwritten(err)))
+}
+
+func (l *Link) write(ctx context.Context, m *codec.Message, s session, e queue.Entry) (c *conn, w *want, unsent bool, err error) {
+	connecting, cancel := context.WithTimeout(ctx, l.opts.LineTimeout)
+	defer cancel()
+	if c, err = l.connect(connecting); err != nil {
+		return nil, nil, true, err
+	}
+	frame, err := l.frame(m, s.mac)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	w = newWant(m)
+	w.id, w.stan, w.mac, w.session = e.ID, e.STAN, s.mac, s.n
+	writing, cancel := context.WithTimeout(ctx, l.answerTime())
+	defer cancel()
+	if unsent, err = l.post(writing, c, frame, w); unsent {
+		err = lineError(m.Type().String(), err)
+	} else if err == nil {
+		l.fly()
+	}
+	return c, w, unsent, err
 }
 
 func notSent(err error) error { return fmt.Errorf("%w: %w", queue.ErrNotSent, err) }

@@ -2,42 +2,16 @@ package isolink
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
 	"time"
 
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/queue"
 )
 
-// Dialer opens a connection to the host. It returns when ctx is done.
-type Dialer func(ctx context.Context) (net.Conn, error)
-
-// TCP dials host:port without encryption. A peer that vanishes is noticed by the
-// operating system's probes within 30 s or so.
-func TCP(address string) Dialer {
-	return func(ctx context.Context) (net.Conn, error) { return plain.DialContext(ctx, "tcp", address) }
-}
-
-// TLS dials host:port and shakes hands by config, which is copied: its zero
-// MinVersion means TLS 1.3 here, and Certificates are what the host knows the
-// terminal by.
-func TLS(address string, config *tls.Config) Dialer {
-	c := config.Clone()
-	if c == nil {
-		c = &tls.Config{}
-	}
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS13
-	}
-	d := tls.Dialer{NetDialer: plain, Config: c}
-	return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
-}
-
-var plain = &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
-
-// echoTime is how long Prepare waits for an echo.
-const echoTime = 2 * time.Second
+const (
+	echoTime  = 2 * time.Second // how long Prepare waits for an echo
+	maxWindow = 256
+)
 
 // Numbers gives trace numbers for messages that are not entries: a
 // *queue.Queue. The number must be durable before it is returned.
@@ -77,9 +51,33 @@ type Options struct {
 	Zone *time.Location
 	// Codes gives the meaning of DE 39. Default codec.UnionPayCode.
 	Codes func(code string) codec.Response
-	// AnswerTimeout bounds the wait for any answer, and so does the ctx of each
-	// call. Default 60 s.
+	// Window is how many entries may be under way at a time, 1 to 256: 1 for the
+	// host of a terminal, more for a gateway. Default 1.
+	Window int
+	// AnswerTimeout bounds the wait for the answer to an entry, from when it was
+	// sent, and to a message of the settlement, and so does the ctx of each call.
+	// Default: what the host's parameters say, else 60 s.
 	AnswerTimeout time.Duration
+	// TryTimeout bounds one try to connect, to sign in or to sign off. Default
+	// 3 s.
+	TryTimeout time.Duration
+	// LineTimeout bounds connecting and signing in with all their tries: that
+	// there is no line is known after that time at the latest. Default 5 s.
+	LineTimeout time.Duration
+	// Tries is how often connecting and signing in are tried where the host is
+	// silent or the connection breaks, with random pauses of up to 200 ms, 400 ms
+	// and so on between. What another try cannot mend ends at once. Default: what
+	// the host's parameters say, else 3.
+	Tries int
+	// Memory keeps what was learned of the host over a restart. Default: it is
+	// learned anew.
+	Memory Memory
+	// Status is what the terminal tells a host that asks for its status: elements
+	// 1 to 5, the states of its hardware. Default: none.
+	Status func() []codec.Parameter
+	// SignOffAfterBatch signs off when the host has closed a batch, and so do the
+	// host's parameters. Default: only those.
+	SignOffAfterBatch bool
 	// EchoAfter is how long the host may not have been heard before Prepare asks
 	// it for an echo, and dials anew when none comes in 2 s. Default 60 s;
 	// negative: never.
@@ -117,8 +115,20 @@ func (o *Options) withDefaults() (d Options) {
 	if d.Codes == nil {
 		d.Codes = codec.UnionPayCode
 	}
+	if d.Window <= 0 {
+		d.Window = 1
+	}
 	if d.AnswerTimeout <= 0 {
 		d.AnswerTimeout = 60 * time.Second
+	}
+	if d.TryTimeout <= 0 {
+		d.TryTimeout = 3 * time.Second
+	}
+	if d.LineTimeout <= 0 {
+		d.LineTimeout = 5 * time.Second
+	}
+	if d.Tries <= 0 {
+		d.Tries = 3
 	}
 	if d.EchoAfter == 0 {
 		d.EchoAfter = 60 * time.Second

@@ -136,7 +136,7 @@ func (a *asked) reply(code string, change func(m *codec.Message)) []byte {
 	for de, v := range map[int]string{12: "235959", 13: "1231", 37: "000000000777", 39: code} {
 		a.must(m.Set(de, v))
 	}
-	if a.Type() == 0x0800 && code == "00" {
+	if v, _ := a.Text(60); a.Type() == 0x0800 && code == "00" && !strings.HasPrefix(v[8:], "36") {
 		a.h.newKeys(m)
 	}
 	if change != nil {

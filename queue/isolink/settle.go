@@ -172,16 +172,35 @@ func (l *Link) manage(ctx context.Context, build func(context.Context) (*codec.M
 	if err != nil {
 		return incoming{}, err
 	}
-	in, err := l.converse(ctx, m)
+	connecting, cancel := context.WithTimeout(ctx, l.opts.LineTimeout)
+	defer cancel()
+	c, err := l.connect(connecting)
+	if err != nil {
+		return incoming{}, l.whyEnded(err)
+	}
+	answering, cancel := context.WithTimeout(ctx, l.answerTime())
+	defer cancel()
+	session := l.current()
+	in, err := l.ask(answering, c, m)
 	if err != nil {
 		return in, err
 	}
 	code, _ := in.m.Text(39)
-	l.heed(in, code, false)
+	l.heed(in, session.n, code, false)
 	if endsBatch(m) && ofBatch(l.opts.Codes(code)) {
-		l.mac = nil
+		l.batchEnded(ctx, code)
 	}
 	return in, nil
+}
+
+// batchEnded lets the next Prepare sign in for the new batch number, and signs
+// off where that is wanted. The batch is closed whatever comes of it.
+func (l *Link) batchEnded(ctx context.Context, code string) {
+	l.tell(Event{Kind: BatchEnded, Batch: l.current().line.HostBatch, Code: code})
+	if l.signsOff() {
+		_ = l.signOff(ctx) // told as an event
+	}
+	l.leave()
 }
 
 func endsBatch(m *codec.Message) bool {

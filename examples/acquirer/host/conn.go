@@ -3,6 +3,7 @@ package host
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -45,11 +46,28 @@ func (s *Server) welcome(c net.Conn) {
 	}
 	s.conns[c] = struct{}{}
 	s.wg.Go(func() {
-		s.converse(c)
+		s.secure(c)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
 	})
+}
+
+// secure shakes hands where that is wanted, then converses.
+func (s *Server) secure(c net.Conn) {
+	if s.cfg.TLS == nil {
+		s.converse(c)
+		return
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.FrameTimeout)
+	defer cancel()
+	secured := tls.Server(c, s.cfg.TLS)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		s.cfg.Log.Warn("handshake failed", "err", err)
+		return
+	}
+	s.converse(secured)
 }
 
 // line is one connection.

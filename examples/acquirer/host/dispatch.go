@@ -69,6 +69,9 @@ func (s *Server) seal(framing codec.Framing, frame codec.Frame, x *exchange) (an
 	if x.fate.foreign {
 		x.set(42, "999999999999999")
 	}
+	if x.process == codec.ProcessNothing && x.terminal != nil {
+		x.process = x.terminal.Ask
+	}
 	var body []byte
 	err := x.err
 	if err == nil && x.mac != nil {

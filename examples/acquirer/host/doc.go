@@ -12,6 +12,11 @@
 // nowhere. Its ledger shares no code with a terminal's journal: two independent
 // accounts of the same day are what makes a comparison worth anything.
 //
+// With Config.TLS it takes terminals over TLS only, and lets their sessions be
+// resumed by a handle of 16 bytes, which is what a thin line wants. Server.Ask has
+// the headers of its answers ask a terminal for a sign-in, for the download of its
+// parameters (0800, 60.3 of 360, and 361 at the end) or for its status (0820, 362).
+//
 // # What it is not
 //
 // A test host. The working keys lie readable in its ledger file (mode 0600),

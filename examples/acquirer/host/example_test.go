@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/examples/acquirer/host"
 )
 
@@ -74,4 +75,17 @@ func ExampleReadLedger() {
 	fmt.Println(status, len(l.Bookings), err)
 	// Output:
 	// 0 0 <nil>
+}
+
+// From the terminal's next answer on, its header asks it to download its
+// parameters, until it has.
+func ExampleServer_Ask() {
+	s, err := host.Listen(host.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Println(s.Ask("10000001", codec.ProcessStripeParams))
+	// Output: terminal "10000001" has not signed in yet
 }

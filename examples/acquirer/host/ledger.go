@@ -11,6 +11,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/tallystick/tallystick/codec"
 )
 
 // A Kind says what a booking is.
@@ -101,6 +103,10 @@ type Terminal struct {
 	Merchant string
 	Batch    uint32 // the current batch number
 	SignedIn bool
+	Ask      codec.Processing  // what the host wants of it, until it is done
+	SignIns  int               // how often it signed in
+	Loads    int               // how often it downloaded its parameters, to the end
+	Status   []codec.Parameter // as it told them last
 }
 
 // A Ledger is everything the host has booked, each list in the order of

@@ -1,12 +1,79 @@
 package host
 
 import (
+	"fmt"
+
 	"github.com/tallystick/tallystick/codec"
 )
+
+// DefaultParameters are those of examples: 60 seconds of patience, 3 tries to
+// dial, 3 of a reversal.
+func DefaultParameters() codec.Parameters62 {
+	return codec.Parameters62{List: []codec.Parameter{
+		{Tag: codec.ParamApplication, Value: "60"}, {Tag: codec.ParamTimeout, Value: "60"}, {Tag: codec.ParamRedials, Value: "3"},
+		{Tag: codec.ParamAutoSignOff, Value: "0"}, {Tag: codec.ParamMerchant, Value: "示例商户"}, {Tag: codec.ParamReversals, Value: "3"},
+	}}
+}
+
+// Ask has the answers to a terminal ask it for something in their header, until
+// it is done: to download its parameters, to upload its status, or to sign in.
+// A terminal that never signed in is not known yet.
+func (s *Server) Ask(terminal string, p codec.Processing) error {
+	known := false
+	err := s.update(func(b books) error {
+		t, err := b.terminal(terminal)
+		if err != nil || t == nil {
+			return err
+		}
+		known, t.Ask = true, p
+		return b.saveTerminal(t)
+	})
+	if err == nil && !known {
+		err = fmt.Errorf("terminal %q has not signed in yet", terminal)
+	}
+	return err
+}
+
+// done notes that the terminal has done what it was asked for.
+func (x *exchange) done(p codec.Processing) {
+	if x.terminal.Ask == p {
+		x.terminal.Ask = codec.ProcessNothing
+	}
+}
+
+// parameters answers the download of parameters and its end.
+func (s *Server) parameters(b books, x *exchange) error {
+	x.echo(60)
+	x.finish(codeDone)
+	if x.p60.Network == codec.NetParameters {
+		x.setValue(62, s.cfg.Parameters)
+		return nil
+	}
+	x.done(codec.ProcessStripeParams)
+	x.terminal.Loads++
+	return b.saveTerminal(x.terminal)
+}
+
+// status takes the terminal's status.
+func (s *Server) status(b books, x *exchange) error {
+	raw, ok := x.req.Bytes(62)
+	list, err := codec.ParseParameters62(raw)
+	if err != nil || !ok {
+		x.finish(codeFormat)
+		return nil
+	}
+	x.done(codec.ProcessUploadStatus)
+	x.terminal.Status = list.List
+	x.finish(codeDone)
+	return b.saveTerminal(x.terminal)
+}
 
 // signIn gives the terminal its batch number and fresh working keys.
 func (s *Server) signIn(b books, x *exchange) error {
 	x.stamp()
+	if x.p60.Network == codec.NetParameters || x.p60.Network == codec.NetParametersEnd {
+		return s.parameters(b, x)
+	}
 	keys, err := newWorkingKeys(x.p60.Network, s.cfg.TMK)
 	if err != nil || !x.has(11) {
 		x.echo(60)
@@ -19,13 +86,15 @@ func (s *Server) signIn(b books, x *exchange) error {
 	}
 	t := x.terminal
 	t.PIK, t.MAK, t.SignedIn = keys.pik, keys.mak, true
+	t.SignIns++
+	x.done(codec.ProcessSignIn)
 	x.setValue(60, codec.Private60{Batch: int(t.Batch), Network: x.p60.Network})
 	x.note(x.reply.SetBytes(62, keys.wire))
 	x.finish(codeDone)
 	return b.saveTerminal(t)
 }
 
-// network answers the echo and the sign-off.
+// network answers the echo, the sign-off and the status.
 func (s *Server) network(b books, x *exchange) error {
 	x.stamp()
 	x.echo(60)
@@ -33,6 +102,8 @@ func (s *Server) network(b books, x *exchange) error {
 	case codec.NetEcho:
 		x.finish(codeDone)
 		return nil
+	case codec.NetStatus:
+		return s.status(b, x)
 	case codec.NetSignOff:
 		x.finish(codeDone)
 		x.terminal.SignedIn = false

@@ -27,7 +27,7 @@ const (
 	exitBlocked = 2 // bad flags, a port or ledger that cannot be had, a ledger that cannot be written
 )
 
-// Main is the program: flags in args, commands (down, up, status, quit) a line
+// Main is the program: flags in args, commands (down, up, status, ask, quit) a line
 // each on stdin, and on stdout first "listening ADDRESS", then an answer to each
 // status. It runs until ctx is done, SIGINT or SIGTERM comes, or stdin says quit,
 // and gives the exit status: 0, or 2 with one sentence on stderr.
@@ -83,12 +83,28 @@ func obey(ctx context.Context, s *Server, stdin io.Reader, stdout, stderr io.Wri
 			quit()
 			return
 		default:
-			fmt.Fprintf(stderr, "%q? down, up, status, quit\n", command)
+			if ask, ok := strings.CutPrefix(command, "ask "); ok {
+				if err := s.askOn(ask); err != nil {
+					fmt.Fprintln(stderr, "ask:", err)
+				}
+				continue
+			}
+			fmt.Fprintf(stderr, "%q? down, up, status, ask TERMINAL DIGIT, quit\n", command)
 		}
 	}
 	if eofQuits {
 		quit()
 	}
+}
+
+// askOn carries out "ask TERMINAL DIGIT".
+func (s *Server) askOn(line string) error {
+	terminal, digit, _ := strings.Cut(line, " ")
+	n, err := strconv.ParseUint(digit, 10, 4)
+	if err != nil || n > 8 {
+		return errors.New("ask TERMINAL DIGIT, a digit from 0 to 8")
+	}
+	return s.Ask(terminal, codec.Processing(n))
 }
 
 // String is the line that answers the command status.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/tallystick/tallystick/codec"
 )
 
 // Config says what a host is. Its zero value is a host on a free loopback port
@@ -26,8 +29,15 @@ type Config struct {
 	Currency  string            // ISO 4217, numeric; default "156"
 	Seed      uint64            // of the mischief
 	Mischief  Mischief
-	Log       *slog.Logger     // one line for each message; default none
-	Now       func() time.Time // for DE 12 and 13; default time.Now
+	// TLS, if not nil, is the host's side of TLS on every connection. Its sessions
+	// can be resumed: the state stays here and the terminal gets a handle of 16
+	// bytes, unless TLS wraps sessions itself or forbids them.
+	TLS *tls.Config
+	// Parameters are what a terminal that downloads its parameters gets (DE 62);
+	// default DefaultParameters.
+	Parameters codec.Parameters62
+	Log        *slog.Logger     // one line for each message; default none
+	Now        func() time.Time // for DE 12 and 13; default time.Now
 
 	MaxConns     int           // connections beyond are closed at once; default 64
 	IdleTimeout  time.Duration // a connection without a message is closed; default 5 min
@@ -55,6 +65,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Currency == "" {
 		c.Currency = "156"
+	}
+	if c.Parameters.List == nil && c.Parameters.Rest == nil {
+		c.Parameters = DefaultParameters()
+	}
+	if c.TLS != nil {
+		c.TLS = resuming(c.TLS)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -28,7 +28,7 @@ func wordsFor(lang string) words {
 
 func english() words {
 	return words{
-		usage:   "acquirer: a test host for UnionPay-style POS terminals, with a ledger of its own. Commands on standard input: down, up, status, quit.",
+		usage:   "acquirer: a test host for UnionPay-style POS terminals, with a ledger of its own. Commands on standard input: down, up, status, ask TERMINAL DIGIT, quit.",
 		held:    "acquirer: another process holds the ledger %q; stop it, or give another path with -ledger",
 		format:  "acquirer: %q is not a ledger of this host; give another path with -ledger",
 		damage:  "acquirer: the ledger %q is damaged; keep it, and give another path with -ledger",
@@ -66,7 +66,7 @@ func english() words {
 
 func chinese() words {
 	return words{
-		usage:   "acquirer：银联风格 POS 终端的测试主机，自带账本。标准输入可用命令：down、up、status、quit。",
+		usage:   "acquirer：银联风格 POS 终端的测试主机，自带账本。标准输入可用命令：down、up、status、ask 终端号 数字、quit。",
 		held:    "acquirer：账本 %q 正被另一个进程占用；请先停止它，或用 -ledger 指定别的路径",
 		format:  "acquirer：%q 不是本主机的账本；请用 -ledger 指定别的路径",
 		damage:  "acquirer：账本 %q 已损坏；请保留该文件，并用 -ledger 指定别的路径",

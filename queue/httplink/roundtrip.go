@@ -1,0 +1,94 @@
+package httplink
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/queue/httplink/wire"
+)
+
+// response is what came back.
+type response struct {
+	err     error // no response: a *LineError or an *AnswerError
+	unsent  bool  // with err: provably no byte of the request left the device
+	status  int
+	body    []byte        // of a 200
+	problem *wire.Problem // of another status, where the host says more
+}
+
+// roundTrip sends a request and reads the whole response, within bounds. It
+// follows no redirect, and no request is sent twice but where provably nothing
+// of it had left.
+func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atomic.Bool) response {
+	during := "entries"
+	if req.Method == http.MethodGet {
+		during = "line"
+	}
+	h := req.Header
+	h.Set("Accept", "application/json, "+wire.ProblemMedia)
+	h.Set("Accept-Encoding", wire.Coding)
+	h.Set("User-Agent", "tallystick")
+	auth, err := l.opts.bearer(req.Context())
+	if err != nil {
+		return response{err: &LineError{During: during, Reason: NoToken, Err: err}, unsent: true}
+	}
+	if auth != "" {
+		h.Set("Authorization", auth)
+	}
+	// Before there is a connection nothing can have left.
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	resp, err := via.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		l.trust(false)
+		return response{err: lineError(during, err), unsent: !connected.Load()}
+	}
+	defer resp.Body.Close()
+	l.heed(resp.Header)
+	r := l.read(req.Context(), resp, during)
+	l.trust(r.err == nil && r.problem == nil && r.status == http.StatusOK)
+	return r
+}
+
+func (l *Link) read(ctx context.Context, resp *http.Response, during string) response {
+	r := response{status: resp.StatusCode}
+	most := wire.MaxResponse
+	if r.status != http.StatusOK {
+		most = maxRefusal
+	}
+	body, err := wire.ReadBody(resp.Body, resp.Header.Get("Content-Encoding"), most)
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case r.status != http.StatusOK:
+		// What cannot be read of a refusal makes it no other.
+		if err == nil && media == wire.ProblemMedia {
+			r.problem, _ = wire.DecodeProblem(r.status, body)
+		}
+	case err != nil:
+		r.err = l.unreadable(ctx, during, err)
+	case media != "application/json":
+		r.err = &AnswerError{Err: errors.New("the Content-Type is not application/json")}
+	default:
+		r.body = body
+	}
+	return r
+}
+
+// maxRefusal bounds what is read of a response that is no answer.
+const maxRefusal = 16 << 10
+
+func (l *Link) unreadable(ctx context.Context, during string, err error) error {
+	var p *wire.Problem
+	var at *wire.SyntaxError
+	switch {
+	case errors.As(err, &p), errors.As(err, &at), errors.Is(err, wire.ErrTooLarge):
+		return &AnswerError{Err: err}
+	case errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() != nil:
+		err = ctx.Err()
+	}
+	return lineError(during, err)
+}

@@ -1,0 +1,267 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/reconcile/agree"
+)
+
+// told is what the tests compare of a line.
+type told struct {
+	p      Problem
+	id     queue.ID
+	atHost bool
+	mended bool
+}
+
+func lines(r Incompleteness) (out []told) {
+	for _, l := range r.Lines {
+		out = append(out, told{l.Problem, l.ID, l.AtHost, l.Mended})
+	}
+	return out
+}
+
+func TestIncompleteOfWhatAgrees(t *testing.T) {
+	q, b := journalOf(t, 20)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Empty(t, r.Lines)
+	require.True(t, r.Agreed)
+	require.Equal(t, 1, r.Messages)
+	require.LessOrEqual(t, r.Sent+r.Received, 64)
+}
+
+func TestIncompleteSendsWhatWaits(t *testing.T) {
+	q, b := journalOf(t, 3)
+	_, err := q.Append(bg, cash("waits", 500))
+	require.NoError(t, err)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{NeverSent, 4, false, true}}, lines(r))
+	require.True(t, r.Agreed)
+	same(t, q, b)
+}
+
+func TestIncompleteTellsAgainWhatIsMissing(t *testing.T) {
+	q, b := journalOf(t, 40)
+	b.lose(3, 4, 5, 40)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{Missing, 3, false, true}, {Missing, 4, false, true}, {Missing, 5, false, true}, {Missing, 40, false, true}}, lines(r))
+	require.True(t, r.Agreed)
+	same(t, q, b)
+}
+
+func TestIncompleteTellsOtherContent(t *testing.T) {
+	q, b := journalOf(t, 10)
+	b.change(t, 2, func(e *queue.Entry) { e.Amount.Minor++ })
+	b.change(t, 4, func(e *queue.Entry) { e.Operator = "7" })
+	b.change(t, 6, func(e *queue.Entry) { e.Ref = "of another device" })
+	b.booked[8] = append(b.booked[8], b.booked[8][0])
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{OtherAmount, 2, false, false}, {OtherContent, 4, false, false},
+		{Missing, 6, false, false}, {Foreign, 6, false, false}, {Twice, 8, true, false}}, lines(r))
+	require.False(t, r.Agreed)
+	require.Equal(t, queue.Money{Minor: 102, Currency: queue.CNY}, r.Lines[0].Held[0].Amount)
+	require.Equal(t, "of another device", r.Lines[3].Held[0].Ref)
+	require.Contains(t, b.calls, "retell 6", "what is missing is told although another entry has its number")
+}
+
+// A journal that was restored from an old copy lacks what the first device did since.
+func TestIncompleteTellsWhatIsBeyondTheJournal(t *testing.T) {
+	q, b := journalOf(t, 5)
+	for id := queue.ID(7); id <= 9; id++ {
+		b.booked[id] = []agree.Held{{Canonical: q.Canonical(nil, queue.Entry{ID: id, Transaction: cash("elsewhere", 900)}), Epoch: 1, Stands: true}}
+		b.seen[id] = true
+	}
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{Foreign, 7, false, false}, {Foreign, 8, false, false}, {Foreign, 9, false, false}}, lines(r))
+	require.Equal(t, "elsewhere", r.Lines[0].Held[0].Ref)
+	require.Equal(t, queue.ID(9), r.HostHighest)
+	require.False(t, r.Agreed)
+}
+
+// inDoubt leaves a card request in doubt whose booking the host has made.
+func inDoubt(t *testing.T, q *queue.Queue, b *memBook, ref string) queue.ID {
+	b.after = func(string) error { return errors.New("cut") }
+	e, err := q.Do(bg, b, card(ref, 700))
+	b.after = func(string) error { return nil }
+	require.ErrorIs(t, err, queue.ErrInDoubt)
+	return e.ID
+}
+
+func TestIncompleteEndsDoubt(t *testing.T) {
+	q, b := journalOf(t, 2)
+	id := inDoubt(t, q, b, "asked")
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{Doubtful, id, false, true}, {NeverSent, id + 1, false, true}}, lines(r), "the request and its reversal")
+	require.Equal(t, queue.Reversed, r.Lines[0].Now)
+	require.True(t, r.Agreed)
+	same(t, q, b)
+}
+
+// A reversal that the host has lost is told again, and undoes its original.
+func TestIncompleteTellsAReversalAgain(t *testing.T) {
+	q, b := journalOf(t, 2)
+	id := inDoubt(t, q, b, "asked")
+	require.NoError(t, q.Drain(bg, cardLane, b))
+	b.lose(id + 1)
+	delete(b.void, id)
+	b.booked[id][0].Stands = true
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{Unexpected, id, true, true}, {Missing, id + 1, false, true}}, lines(r))
+	require.True(t, r.Agreed)
+	same(t, q, b)
+}
+
+func TestIncompleteTellsWhatAPersonHasToDecide(t *testing.T) {
+	q, b := journalOf(t, 3)
+	b.decide = func(queue.Entry) queue.Verdict { return queue.Refused }
+	e, err := q.Append(bg, cash("refused", 500))
+	require.NoError(t, err)
+	_, err = q.Do(bg, b, card("declined", 700))
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cashLane, b))
+	b.booked[e.ID][0].Stands = true   // the host has it after all
+	b.booked[e.ID+1][0].Stands = true // and what it declined
+	b.booked[2][0].Stands = false     // and has undone what it accepted
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Equal(t, []told{{Undone, 2, false, false}, {NeedsPerson, e.ID, true, false}, {Unexpected, e.ID + 1, true, false}}, lines(r))
+	require.False(t, r.Agreed)
+	require.NotContains(t, b.calls, "retell 2")
+}
+
+// Against a host that cannot compare, this side's half is told and replayed.
+func TestIncompleteOfAHostWithoutLedger(t *testing.T) {
+	q, b := journalOf(t, 2)
+	_, err := q.Append(bg, cash("waits", 500))
+	require.NoError(t, err)
+	b.lose(1)
+	r, err := Incomplete(bg, q, "depot", isoOnly{b})
+	require.NoError(t, err)
+	require.Equal(t, []told{{NeverSent, 3, false, true}}, lines(r))
+	require.False(t, r.Compared)
+	require.False(t, r.Agreed, "nobody has compared anything")
+}
+
+// Other hosts' entries are none of this one's business.
+func TestIncompleteLeavesOtherHostsAlone(t *testing.T) {
+	q, b := journalOf(t, 2)
+	_, err := q.Append(bg, sale("elsewhere", 500))
+	require.NoError(t, err)
+	other := newHost()
+	require.NoError(t, q.Drain(bg, lane, other))
+	_, err = q.Append(bg, sale("waits elsewhere", 600))
+	require.NoError(t, err)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Empty(t, r.Lines)
+	require.True(t, r.Agreed)
+}
+
+// What a host never decides does not hold the call up for ever.
+func TestIncompleteEndsWhereTheHostSaysNothing(t *testing.T) {
+	q, b := journalOf(t, 2)
+	_, err := q.Append(bg, cash("no answer", 500))
+	require.NoError(t, err)
+	_, err = q.Append(bg, cash("answered", 600))
+	require.NoError(t, err)
+	b.decide = func(e queue.Entry) queue.Verdict {
+		if e.Ref == "no answer" {
+			return queue.Unavailable
+		}
+		return queue.Approved
+	}
+	r, err := Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, errTried)
+	require.Equal(t, []told{{NeverSent, 3, false, false}, {NeverSent, 4, false, true}}, lines(r))
+	require.Equal(t, queue.InDoubt, r.Lines[0].Now)
+	require.False(t, r.Agreed)
+	b.before = func(string) error { return errors.New("no line") }
+	_, err = Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, errLine)
+}
+
+// A Mirror reads what is new, and what was not final.
+func TestMirrorKeepsUp(t *testing.T) {
+	q, b := journalOf(t, 200)
+	m := NewMirror(q, "depot")
+	for i := range 5 {
+		e, err := q.Append(bg, cash(fmt.Sprint("later ", i), 500))
+		require.NoError(t, err)
+		if i%2 == 0 {
+			require.NoError(t, m.refresh(bg)) // pending when it is read first
+		}
+		require.NoError(t, q.Drain(bg, cashLane, b))
+		b.lose(e.ID)
+		r, err := m.Incomplete(bg, b)
+		require.NoError(t, err)
+		require.Equal(t, []told{{Missing, e.ID, false, true}}, lines(r))
+		require.True(t, r.Agreed)
+	}
+	require.Empty(t, m.open)
+	same(t, q, b)
+}
+
+// A journal that had trouble of every kind, whose lines are cut at each message,
+// before it arrives and before its answer does, with the device dead after it.
+func TestIncompleteCutAtEveryMessage(t *testing.T) {
+	for _, lost := range []string{"message", "answer"} {
+		for at := 0; ; at++ {
+			q, b := journalOf(t, 9)
+			inDoubt(t, q, b, "asked")
+			_, err := q.Append(bg, cash("waits", 500))
+			require.NoError(t, err)
+			b.lose(2, 3, 9)
+			cut := errors.New("cut")
+			n := 0
+			fail := func(string) error {
+				if n++; n > at {
+					return cut // and nothing gets through any more
+				}
+				return nil
+			}
+			if lost == "message" {
+				b.before = fail
+			} else {
+				b.after = fail
+			}
+			_, err = Incomplete(bg, q, "depot", b)
+			whole := err == nil
+			if !whole {
+				q = crashed(t, q)
+				b.q, b.before, b.after = q, func(string) error { return nil }, func(string) error { return nil }
+				r, err := Incomplete(bg, q, "depot", b)
+				require.NoError(t, err)
+				require.True(t, r.Agreed, "%s %d lost: %v", lost, at, lines(r))
+			}
+			same(t, q, b)
+			require.NoError(t, q.Verify(bg))
+			if whole {
+				require.Greater(t, at, 5)
+				break
+			}
+		}
+	}
+}
+
+func TestIncompleteEndsWithItsContext(t *testing.T) {
+	q, b := journalOf(t, 2)
+	ctx, cancel := context.WithCancel(bg)
+	b.before = func(string) error { cancel(); return nil }
+	_, err := q.Append(bg, cash("waits", 500))
+	require.NoError(t, err)
+	_, err = Incomplete(ctx, q, "depot", b)
+	require.ErrorIs(t, err, context.Canceled)
+}

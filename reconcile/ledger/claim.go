@@ -1,0 +1,168 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/record"
+	"github.com/tallystick/tallystick/queue"
+)
+
+// A claim says that one journal, and no other, deals with a key: a parcel that
+// is collected, say.
+type claim struct {
+	journal [16]byte
+	since   time.Time
+	by      Identity // the sale that took it; its sequence is 0 for a Claim
+	ref     string   // of that sale
+}
+
+// maxClaimKey bounds a claim's key in bytes.
+const maxClaimKey = 64
+
+func claimKey(name string) []byte { return key(spaceClaim, []byte(name)) }
+
+func loadClaim(tx Tx, name string) (c claim, held bool, err error) {
+	v, err := tx.Get(claimKey(name))
+	if err != nil || v == nil {
+		return c, false, err
+	}
+	r := record.NewReader(v)
+	takeArray(r, c.journal[:])
+	c.since = r.Time()
+	c.by = Identity{Journal: c.journal, Epoch: r.Uint(), Sequence: queue.ID(r.Uint())}
+	c.ref = r.String()
+	if err := r.Done(); err != nil {
+		return c, false, fmt.Errorf("%w: a claim: %w", ErrDamaged, err)
+	}
+	return c, true, nil
+}
+
+func (c claim) put(tx Tx, name string) error {
+	w := &record.Writer{}
+	w.Bytes(c.journal[:])
+	w.Time(c.since)
+	w.Uint(c.by.Epoch)
+	w.Uint(uint64(c.by.Sequence))
+	w.String(c.ref)
+	return tx.Put(claimKey(name), w.B)
+}
+
+// Claim books the key for the journal if nobody holds it, and returns which
+// journal holds it now, and since when. Any other journal than the caller's own
+// means: taken. Asking again gives the same. It is synced before it is
+// answered.
+//
+// Errors: *InvalidError for a key that has not 1 to 64 bytes, ErrForeign, a
+// *LimitError, and those of the engine.
+func (l *Ledger) Claim(ctx context.Context, device string, journal [16]byte, name string) (holder [16]byte, since time.Time, err error) {
+	if len(name) < 1 || len(name) > maxClaimKey {
+		return holder, since, &InvalidError{"claim", fmt.Sprintf("has %d bytes, allowed are 1 to %d", len(name), maxClaimKey)}
+	}
+	err = l.engine.Update(ctx, func(tx Tx) error {
+		bk, err := ownBook(tx, journal, device, l.opts)
+		if err != nil {
+			return err
+		}
+		c, held, err := loadClaim(tx, name)
+		if err == nil && !held {
+			if err := bk.bind(tx, device); err != nil {
+				return err
+			}
+			c = claim{journal: journal, since: l.now()}
+			err = l.takeClaim(tx, device, name, c)
+		}
+		holder, since = c.journal, c.since
+		return err
+	})
+	if err != nil {
+		return [16]byte{}, time.Time{}, err
+	}
+	return holder, since, nil
+}
+
+func (l *Ledger) takeClaim(tx Tx, device, name string, c claim) error {
+	use, err := loadUsage(tx, device)
+	if err != nil {
+		return err
+	}
+	use.Claims++
+	limits, err := l.opts.limits(tx, device)
+	if err != nil {
+		return err
+	}
+	if limit := limits.Claims; use.Claims > limit {
+		return &LimitError{Limit: "claims", Have: use.Claims, Max: limit}
+	}
+	if err := tx.Admit(); err != nil {
+		return err
+	}
+	if err := tx.Put(usageKey(device), use.encode()); err != nil {
+		return err
+	}
+	return c.put(tx, name)
+}
+
+// Release gives the key back. Releasing what nobody holds is no error; ErrTaken
+// means that another journal holds it. Other errors are those of Claim.
+func (l *Ledger) Release(ctx context.Context, device string, journal [16]byte, name string) error {
+	return l.engine.Update(ctx, func(tx Tx) error {
+		if _, err := ownBook(tx, journal, device, l.opts); err != nil {
+			return err
+		}
+		c, held, err := loadClaim(tx, name)
+		if err != nil || !held {
+			return err
+		}
+		if c.journal != journal {
+			return ErrTaken
+		}
+		use, err := loadUsage(tx, device)
+		if err != nil {
+			return err
+		}
+		use.Claims = max(0, use.Claims-1)
+		if err := tx.Put(usageKey(device), use.encode()); err != nil {
+			return err
+		}
+		return tx.Delete(claimKey(name))
+	})
+}
+
+// claim takes what a booked sale is about for its journal, or sets the sale
+// aside as one of two: the money is booked either way.
+func (s submission) claim(tx Tx, o *Options, b Booking) error {
+	if o.Claims == nil || b.Entry.Op != queue.Sale || b.Entry.Kind == queue.Reversal || b.State != queue.Accepted {
+		return nil
+	}
+	name, ok := o.Claims(slices.Clone(b.Entry.Data))
+	if !ok || len(name) < 1 || len(name) > maxClaimKey {
+		return nil
+	}
+	c, held, err := loadClaim(tx, name)
+	switch {
+	case err != nil:
+		return err
+	case !held:
+		return claim{journal: s.Journal, since: s.now, by: s.Identity, ref: s.entry.Ref}.put(tx, name)
+	case c.journal != s.Journal:
+		return s.claimedTwice(tx, c, name)
+	}
+	return nil
+}
+
+// claimedTwice keeps the pair for both journals to see.
+func (s submission) claimedTwice(tx Tx, c claim, name string) error {
+	c.by.Journal = c.journal
+	if err := s.keepAside(tx, Conflict{Why: TwiceClaimed, Against: c.by, AgainstRef: c.ref, Held: name}); err != nil || c.by.Sequence == 0 {
+		return err
+	}
+	first, err := loadBooking(tx, c.by.key())
+	if err != nil {
+		return err
+	}
+	other := submission{Identity: first.Identity, device: first.Device, entry: first.Entry, digest: first.Digest, now: s.now}
+	return other.keepAside(tx, Conflict{Why: TwiceClaimed, Against: s.Identity, AgainstRef: s.entry.Ref, Held: name})
+}

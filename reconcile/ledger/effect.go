@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+// The ledger's own codes, as DE 39 has them.
+const (
+	codeApproved  = "00"
+	codeWrong     = "12" // the original does not stand, or is undone already
+	codeAbsent    = "25" // there is no such original
+	codeReversed  = "21" // its reversal came first
+	codeTooMuch   = "61" // more than is left of the original
+	codeNoDecider = "40" // nobody here decides requests
+)
+
+// errUndecided ends a transaction, with nothing written, in which a new request
+// was met that has to be decided first.
+var errUndecided = errors.New("a decision is needed")
+
+func approve() queue.Answer { return queue.Answer{Verdict: queue.Approved, Code: codeApproved} }
+
+func refuse(v queue.Verdict, code string) queue.Answer { return queue.Answer{Verdict: v, Code: code} }
+
+// effect says what answer b gets, and writes what b does to other bookings.
+func (s submission) effect(tx Tx, b *Booking, undone undo) (queue.Answer, error) {
+	e := b.Entry
+	switch {
+	case e.Kind == queue.Reversal:
+		return s.reverse(tx)
+	case undone.reversal != 0:
+		b.State, b.Reversal = queue.Reversed, undone.reversal
+		return refuse(queue.Refused, codeReversed), nil
+	case e.Op == queue.Void:
+		return s.asTold(s.void(tx))
+	case e.Op == queue.Refund:
+		return s.asTold(s.refund(tx))
+	case s.retold:
+		return s.answer, nil
+	case e.Kind != queue.Request:
+		return approve(), nil
+	case s.answer.Verdict == queue.Unknown:
+		return queue.Answer{}, errUndecided
+	}
+	return s.answer, nil
+}
+
+// asTold is what a device was told of a void or refund when the ledger that it
+// tells again has lost the original.
+func (s submission) asTold(a queue.Answer, err error) (queue.Answer, error) {
+	if s.retold && err == nil && (a.Code == codeAbsent || a.Verdict == queue.Approved) {
+		return s.answer, nil
+	}
+	return a, err
+}
+
+// reverse undoes the original, or leaves a tombstone for it.
+func (s submission) reverse(tx Tx) (queue.Answer, error) {
+	at := undoKey(s.Journal, s.entry.Original, s.lane, s.entry)
+	orig, err := s.original(tx, func(b Booking) bool {
+		return b.Entry.Kind == queue.Request && bytes.Equal(at, undoKey(s.Journal, b.Sequence, b.Lane, b.Entry))
+	})
+	switch {
+	case err != nil:
+		return queue.Answer{}, err
+	case orig == nil:
+		return approve(), undo{reversal: s.Sequence}.put(tx, at)
+	case orig.State != queue.Accepted:
+		return approve(), nil
+	case orig.VoidedBy != 0 || orig.Refunded != 0:
+		return refuse(queue.NotFound, codeWrong), nil
+	}
+	orig.State, orig.Reversal = queue.Reversed, s.Sequence
+	if orig.Entry.Op == queue.Void {
+		if err := unvoid(tx, *orig); err != nil {
+			return queue.Answer{}, err
+		}
+	}
+	return approve(), tx.Put(orig.key(), orig.encode())
+}
+
+// void undoes a sale or a refund as a whole.
+func (s submission) void(tx Tx) (queue.Answer, error) {
+	orig, err := s.original(tx, s.about)
+	switch {
+	case err != nil:
+		return queue.Answer{}, err
+	case orig == nil:
+		return refuse(queue.NotFound, codeAbsent), nil
+	case !orig.Counts() || orig.Refunded != 0 || orig.Entry.Amount != s.entry.Amount || orig.Lane != s.lane:
+		return refuse(queue.NotFound, codeWrong), nil
+	}
+	if orig.Entry.Op == queue.Refund {
+		if err := giveBack(tx, *orig, -orig.Entry.Amount.Minor); err != nil {
+			return queue.Answer{}, err
+		}
+	}
+	orig.VoidedBy = s.Sequence
+	return approve(), tx.Put(orig.key(), orig.encode())
+}
+
+// unvoid makes what a void had undone stand again: the void was reversed.
+func unvoid(tx Tx, void Booking) error {
+	back := submission{Identity: void.Identity, lane: void.Lane, entry: void.Entry}
+	orig, err := back.original(tx, back.about)
+	if err != nil || orig == nil || orig.VoidedBy != void.Sequence {
+		return err
+	}
+	orig.VoidedBy = 0
+	if orig.Entry.Op == queue.Refund {
+		if err := giveBack(tx, *orig, orig.Entry.Amount.Minor); err != nil {
+			return err
+		}
+	}
+	return tx.Put(orig.key(), orig.encode())
+}
+
+// refund gives back all or part of a sale.
+func (s submission) refund(tx Tx) (queue.Answer, error) {
+	orig, err := s.original(tx, s.about)
+	switch {
+	case err != nil:
+		return queue.Answer{}, err
+	case orig == nil:
+		return refuse(queue.NotFound, codeAbsent), nil
+	case orig.Entry.Op != queue.Sale || !orig.Counts() || orig.Entry.Amount.Currency != s.entry.Amount.Currency:
+		return refuse(queue.Refused, codeWrong), nil
+	case s.entry.Amount.Minor > counted(*orig)-orig.Refunded:
+		return refuse(queue.Refused, codeTooMuch), nil
+	}
+	orig.Refunded += s.entry.Amount.Minor
+	return approve(), tx.Put(orig.key(), orig.encode())
+}
+
+// counted is what a booking moves: all of it, or what was approved of it.
+func counted(b Booking) int64 {
+	if b.Answer.Verdict == queue.Partial {
+		return b.Answer.Approved.Minor
+	}
+	return b.Entry.Amount.Minor
+}
+
+// giveBack changes what was refunded of a refund's sale.
+func giveBack(tx Tx, refund Booking, by int64) error {
+	back := submission{Identity: refund.Identity, lane: refund.Lane, entry: refund.Entry}
+	sale, err := back.original(tx, back.about)
+	if err != nil || sale == nil {
+		return err
+	}
+	sale.Refunded = max(0, sale.Refunded+by)
+	return tx.Put(sale.key(), sale.encode())
+}
+
+// about tells whether b is the entry that a void or refund names.
+func (s submission) about(b Booking) bool {
+	op := b.Entry.Op
+	return b.Entry.Kind != queue.Reversal && (op == queue.Sale || op == queue.Refund && s.entry.Op == queue.Void) &&
+		(s.entry.Of == nil || s.entry.Of.STAN == 0 || s.entry.Of.STAN == b.Entry.STAN)
+}
+
+// original finds the newest booking, not of a later epoch, that has the
+// submission's original's sequence and fits; nil when there is none.
+func (s submission) original(tx Tx, fits func(Booking) bool) (*Booking, error) {
+	all, err := bookingsAt(tx, s.Journal, s.entry.Original)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Epoch <= s.Epoch && fits(all[i]) {
+			return &all[i], nil
+		}
+	}
+	return nil, nil
+}
