@@ -225,6 +225,7 @@ type Entry struct {
 	copied  bool     // a copy of the journal has it under this HostBatch: it stays (I3)
 	digest  [32]byte // of a pruned entry: its Digest
 	essence [16]byte // of a pruned entry: what sameAs compares
+	place   [16]byte // of a pruned entry: where its ref is kept; zero in a stub of an older version
 
 	approvalSeen bool   // an approval came, whatever became of the entry
 	first        moment // when the first attempt began

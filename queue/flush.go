@@ -105,8 +105,10 @@ func (v *fileView) flushEntry(h *held) error {
 		return err
 	}
 	if h.old == nil {
-		if err := v.tx.Put(inRefs, refKey(e.Ref), idKey(e.ID)); err != nil {
-			return err
+		if at := e.refPlace(); at != nil {
+			if err := v.tx.Put(inRefs, at, idKey(e.ID)); err != nil {
+				return err
+			}
 		}
 		if e.Kind != Reversal {
 			if err := v.include(inSTANs, be32(nil, l.number), uint64(e.STAN)); err != nil {
@@ -174,4 +176,15 @@ func (v *fileView) flushCard(e Entry) error {
 		return nil
 	}
 	return v.tx.Put(inCards, idKey(e.ID), encodeCard(card.withoutTracks()))
+}
+
+// refPlace is where e's ref is kept, nil where e does not tell it.
+func (e Entry) refPlace() []byte {
+	switch {
+	case !e.Pruned:
+		return refKey(e.Ref)
+	case e.place != [16]byte{}:
+		return e.place[:]
+	}
+	return nil
 }

@@ -125,6 +125,7 @@ const (
 	stubCopied
 	stubOf
 	stubMoved
+	stubRef
 )
 
 // encodeStub writes what an entry has that was pruned or imported.
@@ -145,6 +146,9 @@ func encodeStub(w *record.Writer, e Entry) {
 	if e.Home != (Lane{}) {
 		has |= stubMoved
 	}
+	if e.place != [16]byte{} {
+		has |= stubRef
+	}
 	w.Byte(has)
 	if e.Pruned {
 		w.Bytes(e.digest[:])
@@ -161,11 +165,14 @@ func encodeStub(w *record.Writer, e Entry) {
 	if has&stubMoved != 0 {
 		encodeLaneName(w, e.Home)
 	}
+	if has&stubRef != 0 {
+		w.Bytes(e.place[:])
+	}
 }
 
 func decodeStub(r *record.Reader, e *Entry) {
 	has := r.Byte()
-	if has > stubPruned|stubOrigin|stubCopied|stubOf|stubMoved {
+	if has >= stubRef<<1 {
 		r.Fail()
 	}
 	e.copied = has&stubCopied != 0
@@ -186,6 +193,11 @@ func decodeStub(r *record.Reader, e *Entry) {
 	}
 	if has&stubMoved != 0 {
 		e.Home = decodeLaneName(r)
+	}
+	if has&stubRef != 0 {
+		if n := copy(e.place[:], r.Bytes()); n != len(e.place) {
+			r.Fail()
+		}
 	}
 }
 
@@ -240,6 +252,7 @@ func stepPruned(v view, ev event) error {
 // stub is what stays of a pruned entry.
 func (e Entry) stub(digest [32]byte) Entry {
 	e.essence = e.given().content(e.MaskedPAN)
+	copy(e.place[:], refKey(e.Ref))
 	e.Pruned, e.digest = true, digest
 	e.Ref, e.Operator, e.Data, e.MaskedPAN, e.Card = "", "", nil, "", Card{}
 	return e

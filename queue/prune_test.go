@@ -224,6 +224,9 @@ func TestRotationWhileInUse(t *testing.T) {
 	b := settledDay(t, q, "may", 5)
 	_, err = q.Append(bg, offlineSale("pending"))
 	require.NoError(t, err)
+	require.NoError(t, q.Close()) // every record goes to its place
+	q, err = Open(path, keys, &fast)
+	require.NoError(t, err)
 	var sealed []byte
 	require.NoError(t, q.file.View(func(tx *txn) error {
 		sealed = tx.Raw(inCards, idKey(11))

@@ -20,17 +20,15 @@ type laneRemains struct {
 // readable entry has its own.
 func (s *salvage) remake(born map[ID]uint64, most ID) error {
 	told := map[Lane]*laneRemains{}
-	for id := ID(1); id <= most; id++ {
-		err := s.fresh.View(func(tx *journal.Tx) error {
-			e, found, err := s.readable(newFileView(tx, s.opts), id, born[id])
-			if found {
-				tell(told, e)
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	err := s.each(most, func(v *fileView, id ID) error {
+		e, found, err := s.readable(v, id, born[id])
+		if found {
+			tell(told, e)
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	numbers, err := s.numbers()
 	if err != nil {
@@ -144,27 +142,22 @@ func (s *salvage) remakeLane(v *fileView, number uint32, name Lane, r *laneRemai
 // doubtAll takes what waits for what may have gone further, and moves the
 // numbers on (I10).
 func (s *salvage) doubtAll(most ID) error {
-	for id := ID(1); id <= most; id++ {
-		err := s.step(func(v *fileView) error {
-			was, err := v.entry(id)
-			if errors.Is(err, ErrNotFound) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			if err := v.doubt(id, true); err != nil {
-				return err
-			}
-			if now, err := v.entry(id); err != nil {
-				return err
-			} else if now.State == Parked && was.State != Parked {
-				s.parked = append(s.parked, id)
-			}
-			return v.flush()
-		})
+	err := s.each(most, func(v *fileView, id ID) error {
+		was, err := v.entry(id)
 		if err != nil {
+			return ignoreNotFound(err)
+		}
+		if err := v.doubt(id, true); err != nil {
 			return err
 		}
+		now, err := v.entry(id)
+		if err == nil && now.State == Parked && was.State != Parked {
+			s.parked = append(s.parked, id)
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return s.step(func(v *fileView) error {
 		err := v.eachLane(func(l laneRecord) error { return v.fence(l, s.fresh.Epoch()) })

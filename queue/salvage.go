@@ -209,11 +209,6 @@ func (v *fileView) dropSettled(body []byte) error {
 	if err != nil {
 		return err
 	}
-	if e.Pruned {
-		if err := v.tx.Delete(inRefs, refKey(e.Ref)); err != nil {
-			return err
-		}
-	}
 	if b.stage != BatchSettled || e.Kind == Reversal {
 		return nil
 	}
@@ -257,17 +252,15 @@ func (s *salvage) patch(last uint64) error {
 	if err := s.remake(born, most); err != nil {
 		return err
 	}
-	for id := ID(1); id <= most; id++ {
-		err := s.step(func(v *fileView) error {
-			e, found, err := s.readable(v, id, born[id])
-			if !found || err != nil {
-				return err
-			}
-			return v.relist(e)
-		})
-		if err != nil {
-			return fmt.Errorf("entry %d: %w", id, err)
+	err = s.each(most, func(v *fileView, id ID) error {
+		e, found, err := s.readable(v, id, born[id])
+		if !found || err != nil {
+			return err
 		}
+		return v.relist(e)
+	})
+	if err != nil {
+		return err
 	}
 	err = s.step(func(v *fileView) error { return recount(v, most) })
 	if err != nil || !s.stale {
@@ -278,6 +271,24 @@ func (s *salvage) patch(last uint64) error {
 
 func (s *salvage) step(fn func(*fileView) error) error {
 	return s.fresh.Update(s.ctx, func(tx *journal.Tx) error { return fn(newFileView(tx, s.opts)) })
+}
+
+// each calls fn with the ids from 1 to most, many in one commit.
+func (s *salvage) each(most ID, fn func(*fileView, ID) error) error {
+	for from := ID(1); from <= most; from += salvageStep {
+		err := s.step(func(v *fileView) error {
+			for id := from; id < from+salvageStep && id <= most; id++ {
+				if err := fn(v, id); err != nil {
+					return fmt.Errorf("entry %d: %w", id, err)
+				}
+			}
+			return v.flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readable returns an entry as it was kept last or, parked, as it was
@@ -326,6 +337,11 @@ func (v *fileView) relist(e Entry) error {
 		}
 	}
 	if e.Pruned {
+		if at := e.refPlace(); at != nil {
+			if err := v.tx.Put(inRefs, at, idKey(e.ID)); err != nil {
+				return err
+			}
+		}
 		return v.include(inMembers, batchKey(l.number, e.Batch.N), uint64(e.ID))
 	}
 	if err := v.putEntry(nil, e); err != nil {

@@ -143,7 +143,7 @@ func salvageAll(t *testing.T, condensed, crashed bool) {
 				require.Empty(t, parked)
 				require.NoError(t, q.Verify(bg))
 			}
-			if r.Aside != "" && condensed {
+			if r.Aside != "" && condensed && !lost[1] {
 				first, err := q.Append(bg, offlineSale("settled0"))
 				require.ErrorIs(t, err, ErrConflict, "the ref of a pruned entry outlives it: %v", first.ID)
 				require.NoError(t, q.read(func(v *fileView) error {

@@ -154,7 +154,7 @@ func newerFormat(t *testing.T) []byte {
 	db, err := bolt.Open(path, 0o600, nil)
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
-		sealed, err := seal.New(nil, [16]byte{}).Seal(nil, []byte{2, 1, 2, 3}, []byte("header"))
+		sealed, err := seal.New(nil, [16]byte{}).Seal(nil, []byte{journal.Format + 1, 1, 2, 3}, []byte("header"))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,154 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/tallystick/tallystick/internal/journal"
+)
+
+var errWithdrawn = errors.New("withdrawn")
+
+// model is what a journal should hold.
+type model struct {
+	records map[string]string
+	events  []string
+}
+
+func (m *model) copy() *model { return &model{maps.Clone(m.records), slices.Clone(m.events)} }
+
+// check compares all ways of reading.
+func (m *model) check(tx *journal.Tx) error {
+	var seen []string
+	err := tx.Scan(data, nil, nil, func(k, v []byte) (bool, error) {
+		seen = append(seen, string(k))
+		if m.records[string(k)] != string(v) {
+			return false, fmt.Errorf("record %q is %d bytes, want %d", k, len(v), len(m.records[string(k)]))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	want := slices.Sorted(maps.Keys(m.records))
+	if !slices.Equal(want, seen) {
+		return fmt.Errorf("records %q, want %q", seen, want)
+	}
+	for i := range 40 {
+		k := fmt.Sprintf("%02d", i)
+		v, err := tx.Get(data, []byte(k))
+		_, there := m.records[k]
+		if err != nil || string(v) != m.records[k] || tx.Has(data, []byte(k)) != there {
+			return fmt.Errorf("record %q is %d bytes: %w", k, len(v), err)
+		}
+	}
+	for i, body := range m.events {
+		if b, err := tx.Event(uint64(i + 1)); err != nil || string(b) != body {
+			return fmt.Errorf("event %d is %q: %w", i+1, b, err)
+		}
+	}
+	last, err := tx.LastEvent()
+	if err == nil && last != uint64(len(m.events)) {
+		err = fmt.Errorf("%d events, want %d", last, len(m.events))
+	}
+	return err
+}
+
+// write does something at random inside one function of a commit.
+func (m *model) write(t *rapid.T, tx *journal.Tx) error {
+	for range rapid.IntRange(1, 6).Draw(t, "writes") {
+		k := fmt.Sprintf("%02d", rapid.IntRange(0, 39).Draw(t, "key"))
+		switch rapid.IntRange(0, 3).Draw(t, "write") {
+		case 0:
+			delete(m.records, k)
+			if err := tx.Delete(data, []byte(k)); err != nil {
+				return err
+			}
+		case 1:
+			body := fmt.Sprint("event ", len(m.events)+1)
+			m.events = append(m.events, body)
+			if _, err := tx.Log([]byte(body)); err != nil {
+				return err
+			}
+		default:
+			v := bytes.Repeat([]byte{byte(len(m.events)), k[1]}, rapid.IntRange(0, 6000).Draw(t, "size"))
+			m.records[k] = string(v)
+			if err := tx.Put(data, []byte(k), v); err != nil {
+				return err
+			}
+		}
+	}
+	return m.check(tx)
+}
+
+// What is read is the same wherever it stands: in the keyspaces, among what is
+// recent, or put by a function of the same commit; and a function that fails
+// leaves nothing.
+func TestRecentAndSettledAreOne(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		path, o := tempPath(t), options()
+		o.MaxSize = 4 << 20 // checkpoints come early
+		f := open(t, path, o)
+		m := &model{records: map[string]string{}}
+		for range rapid.IntRange(1, 25).Draw(r, "steps") {
+			switch rapid.IntRange(0, 9).Draw(r, "step") {
+			case 0:
+				require.NoError(t, f.Close())
+				f = open(t, path, o)
+			case 1:
+				at := crashCopy(t, path)
+				require.NoError(t, f.Close())
+				path = at
+				f = open(t, path, o)
+			case 2:
+				require.NoError(t, f.Compact(t.Context(), nil))
+			case 3:
+				tried := m.copy()
+				err := f.Update(t.Context(), func(tx *journal.Tx) error {
+					return errors.Join(tried.write(r, tx), errWithdrawn)
+				})
+				require.Equal(t, errWithdrawn.Error(), err.Error())
+			default:
+				next := m.copy()
+				require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error { return next.write(r, tx) }))
+				m = next
+			}
+			require.NoError(t, f.View(m.check))
+		}
+		require.NoError(t, f.VerifyLog(t.Context()))
+		require.NoError(t, f.Close())
+	})
+}
+
+// All records of the keyspaces go to their places at a clean end, and what a
+// crash leaves is opened with what was recent.
+func TestRecentSurvivesACrash(t *testing.T) {
+	path := tempPath(t)
+	f := open(t, path, options())
+	for range 30 {
+		put(t, f)
+	}
+	raw := func(f *journal.File) (sealed []byte) {
+		require.NoError(t, f.View(func(tx *journal.Tx) error {
+			sealed = tx.Raw(data, key(20))
+			return nil
+		}))
+		return sealed
+	}
+	require.Empty(t, raw(f), "it is recent")
+	crashed := open(t, crashCopy(t, path), options())
+	require.Empty(t, raw(crashed))
+	requireContent(t, crashed, 30)
+	require.NoError(t, crashed.VerifyLog(t.Context()))
+	require.NoError(t, f.Close())
+	f = open(t, path, options())
+	require.NotEmpty(t, raw(f), "it is at its place")
+	requireContent(t, f, 30)
+}
