@@ -157,7 +157,7 @@ func wrongHosts() map[string]struct {
 		"422 as 400":            {respoken(wire.ProblemKeyMismatch, 400), "key mismatch"},
 		"409 for other content": {respoken(wire.ProblemKeyConflict, 409), "key conflict"},
 		"replays whatever is asked": {corrected(func(b []byte, _ *http.Request) []byte {
-			return bytes.ReplaceAll(b, []byte(`"batch":77,`), nil)
+			return bytes.ReplaceAll(b, []byte(`,"batch":77`), nil)
 		}), "key conflict"},
 		"conflicts are approved": {changed(func(h *refhost.Host) { h.Change = approve(wire.Conflict) }), "key conflict"},
 		"books twice at once":    {twice(), "at once"},
