@@ -165,6 +165,22 @@ func TestSetRefuses(t *testing.T) {
 	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(3, []byte{0, 0, 0}))
 }
 
+// What a caller forgot is told as an error.
+func TestNilIsRefused(t *testing.T) {
+	m := NewMessage(UnionPay(), 0x0200)
+	require.NoError(t, m.Set(64, "3031323334353637"))
+	require.ErrorIs(t, UnionPay().DecodeInto(nil, nil), ErrDialect)
+	require.ErrorIs(t, m.SetValue(60, nil), ErrStructure)
+	out, err := UnionPay().AppendMAC([]byte("kept"), m, nil)
+	require.ErrorIs(t, err, ErrNoMAC)
+	require.Equal(t, "kept", string(out))
+	require.True(t, m.Has(64))
+	require.ErrorIs(t, VerifyMAC(nil, m, nil), ErrNoMAC)
+	require.ErrorIs(t, VerifyMAC(nil, nil, nil), ErrNoMAC)
+	_, err = UnionPay().AppendMAC(nil, nil, nil)
+	require.ErrorIs(t, err, ErrDialect)
+}
+
 // A value that is refused for a character says which, by its byte in the value
 // as it was given.
 func TestSetSaysWhere(t *testing.T) {

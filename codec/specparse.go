@@ -37,8 +37,9 @@ const maxSpecText = 1 << 20
 // n..19, ans...999, x+n8, b64 in bits, b..255 in bytes), the shape (fixed,
 // LLVAR, LLLVAR, LLLLVAR, then settings of this field alone, joined by commas),
 // the name in words, and last how it is shown: !pan (first 6 and last 4
-// characters), !hide or !show. A later line for the same number replaces the
-// earlier one.
+// characters), !hide or !show; without one, as !pan is for DE 2 and !show for
+// what no edition of the standard makes card data or leaves to the acquirer, all
+// else being hidden. A later line for the same number replaces the earlier one.
 //
 //	2   n..19   LLVAR             primary account number   !pan
 //	22  n3      fixed,left        point of service entry mode
