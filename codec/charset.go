@@ -157,6 +157,18 @@ func badChinese(e wire, b []byte) int {
 	return -1
 }
 
+// badRune gives the index in s, UTF-8, of the first character that is not a
+// printable one of the charset e, or -1.
+func badRune(e wire, s string) int {
+	for i, r := range s {
+		local, ok := fromUTF8(e, string(r))
+		if !ok || badChinese(e, []byte(local)) >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // charReader looks at one character of a charset at a time.
 type charReader struct {
 	decoder *encoding.Decoder

@@ -52,6 +52,9 @@ func (o Original61) Append(dst []byte) ([]byte, error) {
 	w.number(int64(o.Batch), 6, "61.1")
 	w.number(int64(o.STAN), 6, "61.2")
 	if o.Digits > 12 {
+		if o.Date != "" && len(o.Date) < 4 {
+			w.fail("61.3", ErrTooShort)
+		}
 		w.padded(o.Date, 4, "61.3")
 	}
 	if o.Digits > 16 {

@@ -16,9 +16,13 @@ func (s *Spec) Decode(b []byte) (*Message, error) {
 	return &d.self, nil
 }
 
-// DecodeInto is Decode into a message that exists, whose memory is used again.
-// On an error m is left without any field.
+// DecodeInto is Decode into a message that exists, whose memory is used again;
+// it becomes one of the dialect s. On an error m is left without any field; nil
+// is refused with ErrDialect.
 func (s *Spec) DecodeInto(m *Message, b []byte) error {
+	if m == nil {
+		return &FieldError{Offset: -1, Err: ErrDialect, Detail: "no message to decode into"}
+	}
 	if m.at == nil {
 		m.at = newData(s).self.at
 	}

@@ -147,8 +147,8 @@ func (f *field) encodeText(dst []byte, v string) ([]byte, error) {
 	if f.wire == wireGBK || f.wire == wireGB18030 {
 		if i := firstHigh(v); i >= 0 {
 			local, ok := fromUTF8(f.wire, v)
-			if !ok {
-				return dst, f.fail(i, ErrContent, "not expressible in the charset")
+			if !ok || badChinese(f.wire, []byte(local)) >= 0 {
+				return dst, f.fail(badRune(f.wire, v), ErrContent, "not a printable character of the charset")
 			}
 			v, chinese = local, true
 		}
@@ -156,11 +156,7 @@ func (f *field) encodeText(dst []byte, v string) ([]byte, error) {
 	if err := f.checkLength(len(v)); err != nil {
 		return dst, err
 	}
-	if chinese {
-		if badChinese(f.wire, []byte(v)) >= 0 {
-			return dst, f.fail(-1, ErrContent, "")
-		}
-	} else if i := badChar(v, f.allow); i >= 0 {
+	if i := badChar(v, f.allow); !chinese && i >= 0 {
 		return dst, f.fail(i, ErrContent, "")
 	}
 	if f.digits > 0 {

@@ -34,7 +34,7 @@ var (
 // the message's content.
 type FieldError struct {
 	DE     int    // the data element; 0 for the type, the bitmap and the message as a whole
-	Offset int    // byte offset from the first byte of the message (decoding) or character of the value (setting); -1 if there is none
+	Offset int    // where the first byte that is wrong stands, from 0: in the message (decoding) or in the value as it was given (setting); -1 if no byte is to blame, as for a fixed length that is not met
 	Part   string // the subfield or tag, if one is to blame
 	Err    error  // one of the package's sentinel errors
 	Detail string // lengths and limits in words, never content

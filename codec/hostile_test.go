@@ -50,6 +50,8 @@ var hostile = []struct {
 	{"letter with umlaut in an an field", "0200 0000000002000000 30FC", 39, 11, ErrContent},
 	{"half a GBK character", "0200 0000000000000100 0003 B3C9B9", 56, 14, ErrContent},
 	{"control character beside GBK", "0200 0000000000000100 0003 B3C90A", 56, 14, ErrContent},
+	{"another way to write a wide space", "0200 0000000000000100 0004 B3C9 A3A0", 56, 14, ErrContent},
+	{"another way to write the euro sign", "0200 0000000000000100 0003 41 A2E3", 56, 13, ErrContent},
 	{"cut binary field", "0200 0000000000001000 00112233445566", 52, 17, ErrTruncated},
 }
 
@@ -161,6 +163,42 @@ func TestSetRefuses(t *testing.T) {
 	}
 	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(64, make([]byte, 7)))
 	require.Error(t, NewMessage(UnionPay(), 0x0200).SetBytes(3, []byte{0, 0, 0}))
+}
+
+// What a caller forgot is told as an error.
+func TestNilIsRefused(t *testing.T) {
+	m := NewMessage(UnionPay(), 0x0200)
+	require.NoError(t, m.Set(64, "3031323334353637"))
+	require.ErrorIs(t, UnionPay().DecodeInto(nil, nil), ErrDialect)
+	require.ErrorIs(t, m.SetValue(60, nil), ErrStructure)
+	out, err := UnionPay().AppendMAC([]byte("kept"), m, nil)
+	require.ErrorIs(t, err, ErrNoMAC)
+	require.Equal(t, "kept", string(out))
+	require.True(t, m.Has(64))
+	require.ErrorIs(t, VerifyMAC(nil, m, nil), ErrNoMAC)
+	require.ErrorIs(t, VerifyMAC(nil, nil, nil), ErrNoMAC)
+	_, err = UnionPay().AppendMAC(nil, nil, nil)
+	require.ErrorIs(t, err, ErrDialect)
+}
+
+// A value that is refused for a character says which, by its byte in the value
+// as it was given.
+func TestSetSaysWhere(t *testing.T) {
+	for _, c := range []struct {
+		de int
+		v  string
+		at int
+	}{
+		{2, "4111x1", 4}, {35, "4111=A", 5}, {41, "1234567\n", 7}, {52, "00112233445566GG", 14},
+		{43, "字\t", 3}, {43, "字字\xff", 6}, {43, "a\xff字", 1}, {43, "字a\U0001F600字", 4}, {43, "字\u200b", 3}, {43, "字\ufffd", 3}, {43, "\u0085", 0},
+		{43, strings.Repeat("字", 21), -1}, {4, "1", -1},
+	} {
+		err := NewMessage(UnionPay(), 0x0200).Set(c.de, c.v)
+		var fe *FieldError
+		require.ErrorAs(t, err, &fe, "%q", c.v)
+		require.Equal(t, c.at, fe.Offset, "%q", c.v)
+		require.Equal(t, c.de, fe.DE)
+	}
 }
 
 func TestAppendRefuses(t *testing.T) {

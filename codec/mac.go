@@ -28,11 +28,15 @@ func macField(present [2]uint64, wide bool) int {
 // AppendMAC appends the wire form of m with its MAC, made by mac over all that
 // comes before it, and leaves the MAC in m as well. The MAC is DE 64, or DE 128
 // in a message with a secondary bitmap. On an error dst is returned as it was,
-// and m carries no MAC.
+// and m carries no MAC, but for a nil mac, refused with ErrNoMAC: then m is as it
+// was too.
 func (s *Spec) AppendMAC(dst []byte, m *Message, mac MAC) ([]byte, error) {
 	d, err := s.own(m)
 	if err != nil {
 		return dst, err
+	}
+	if mac == nil {
+		return dst, &FieldError{Offset: -1, Err: ErrNoMAC, Detail: "no algorithm is given"}
 	}
 	de := macField(d.bits, d.wide)
 	m.Unset(64) // of before the message had a secondary bitmap
@@ -73,8 +77,8 @@ func (s *Spec) macDef(de int) error {
 // both within a *FieldError, and errors of mac as they are. The comparison
 // takes the same time wherever the difference is.
 func VerifyMAC(raw []byte, m *Message, mac MAC) error {
-	if m == nil || m.data() == nil {
-		return &FieldError{Offset: -1, Err: ErrNoMAC}
+	if m == nil || m.data() == nil || mac == nil {
+		return &FieldError{Offset: -1, Err: ErrNoMAC, Detail: "no message or no algorithm is given"}
 	}
 	d := m.data()
 	de := macField(d.bits, d.wide)

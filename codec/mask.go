@@ -11,13 +11,13 @@ const (
 
 var maskNames = map[string]mask{"pan": maskPAN, "hide": maskHide, "show": maskShow}
 
-// defaultMask shows only the fields whose meaning the standard has fixed as
-// harmless, and hides all that an acquirer may fill at will.
+// defaultMask shows only the fields whose meaning every edition of the standard
+// has fixed as harmless, and hides all that an acquirer may fill at will.
 func defaultMask(de int) mask {
 	switch {
-	case de == 2 || de == 34:
+	case de == 2:
 		return maskPAN
-	case de == 20, de == 35, de == 36:
+	case de == 14, de >= 34 && de <= 36, de == 72, de == 95, de == 96:
 		return maskHide
 	case de >= 3 && de <= 43, de >= 49 && de <= 51, de == 64, de >= 66 && de <= 101, de == 128:
 		return maskShow

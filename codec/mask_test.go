@@ -125,3 +125,25 @@ func TestErrorsHoldNoContent(t *testing.T) {
 		requireHidden(t, fmt.Sprintf("%v %+v %#v", err, err, err))
 	}
 }
+
+// A table of one's own that says nothing of masks shows nothing that a table of
+// this package hides.
+func TestDefaultMasks(t *testing.T) {
+	for _, s := range Dialects() {
+		for de := 2; de <= lastField; de++ {
+			f := s.field(de)
+			if f == nil {
+				continue
+			}
+			is := defaultMask(de)
+			require.True(t, is == f.mask || is == maskHide && f.mask == maskShow, "%s %d", s.Name(), de)
+		}
+	}
+	require.Equal(t, maskPAN, defaultMask(2))
+	own, err := ParseSpec("14 n4 fixed expiry\n34 ans..28 LLVAR extended account number")
+	require.NoError(t, err)
+	m := NewMessage(own, 0x0200)
+	require.NoError(t, m.Set(14, "3012"))
+	require.NoError(t, m.Set(34, "6221558812340000"))
+	require.Equal(t, `0200 14="***" 34="***"`, m.String())
+}

@@ -222,8 +222,12 @@ type Value interface {
 	Append(dst []byte) ([]byte, error)
 }
 
-// SetValue gives a field the content that v writes.
+// SetValue gives a field the content that v writes; nil is refused with
+// ErrStructure.
 func (m *Message) SetValue(de int, v Value) error {
+	if v == nil {
+		return &FieldError{DE: de, Offset: -1, Err: ErrStructure, Detail: "no value"}
+	}
 	var scratch [128]byte
 	b, err := v.Append(scratch[:0])
 	if err != nil {

@@ -7,7 +7,9 @@ package codec
 // The methods follow that library's ways: GetString and GetBytes give nothing
 // and no error for a field that is absent, and an error for a field that the
 // dialect does not define. Implementations differ in whether numeric fields
-// keep their leading zeros: normalise before comparing.
+// keep their leading zeros: normalise before comparing. They differ too in what
+// 0 and 1 are: there the type and the bitmap, here, as by this package's other
+// methods, undefined. The type is read and set by MTI and GetMTI alone.
 type Carrier interface {
 	Pack() ([]byte, error)
 	Unpack(b []byte) error

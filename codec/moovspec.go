@@ -30,16 +30,23 @@ type moovSpec struct {
 }
 
 type moovField struct {
-	Type              string          `json:"type,omitempty"`
-	Length            int             `json:"length,omitempty"`
-	Description       string          `json:"description,omitempty"`
-	Enc               string          `json:"enc,omitempty"`
-	Prefix            string          `json:"prefix,omitempty"`
-	Padding           *moovPadding    `json:"padding,omitempty"`
-	Tag               json.RawMessage `json:"tag,omitempty"`
-	Subfields         json.RawMessage `json:"subfields,omitempty"`
-	Bitmap            json.RawMessage `json:"bitmap,omitempty"`
-	DisableAutoExpand bool            `json:"disableautoexpand,omitempty"`
+	Type              string               `json:"type,omitempty"`
+	Length            int                  `json:"length,omitempty"`
+	Description       string               `json:"description,omitempty"`
+	Enc               string               `json:"enc,omitempty"`
+	Prefix            string               `json:"prefix,omitempty"`
+	Padding           *moovPadding         `json:"padding,omitempty"`
+	Tag               *moovTag             `json:"tag,omitempty"`
+	Subfields         map[string]moovField `json:"subfields,omitempty"`
+	Bitmap            *moovField           `json:"bitmap,omitempty"`
+	DisableAutoExpand bool                 `json:"disableautoexpand,omitempty"`
+}
+
+type moovTag struct {
+	Length  int          `json:"length,omitempty"`
+	Enc     string       `json:"enc,omitempty"`
+	Padding *moovPadding `json:"padding,omitempty"`
+	Sort    string       `json:"sort,omitempty"`
 }
 
 type moovPadding struct {
@@ -53,11 +60,16 @@ type moovPadding struct {
 // their exact length, and a composite is one binary field whose subfields stay
 // together. What has no counterpart is refused with a *MoovError: one-digit and
 // hexadecimal lengths, padding of variable fields or on the left with anything
-// but zeros, fields above 128, keys that the format does not have.
+// but zeros, ASCIIToHex of variable length (whose writer and reader disagree),
+// fields above 128, keys that the format does not have, that are written in
+// another case or that occur twice.
 func ParseMoovJSON(b []byte) (*Spec, error) {
 	var in moovSpec
 	if len(b) > maxSpecText {
 		return nil, &MoovError{Problem: "longer than 1 MiB"}
+	}
+	if problem := misspelt(b); problem != "" {
+		return nil, &MoovError{Problem: problem}
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -134,14 +146,14 @@ func (f moovField) line(key string) (line, problem string) {
 	case key == "1":
 		return f.bitmapLine()
 	}
-	prefix, size, ok := strings.Cut(f.Prefix, ".")
+	prefix, size, ok := moovPrefix(f.Prefix)
 	shape, dots, how := "fixed", "", ""
 	if !ok {
 		return "", quoted("prefix", f.Prefix)
 	}
 	if size != "Fixed" {
 		length, has := map[string]string{"ASCII": "ascii", "BCD": "bcd", "EBCDIC": "ebcdic", "Binary": "binary"}[prefix]
-		if !has || strings.Trim(size, "L") != "" || len(size) > 4 {
+		if !has || len(size) > 4 {
 			return "", quoted("prefix", f.Prefix)
 		}
 		if prefix == "Binary" {
@@ -152,7 +164,7 @@ func (f moovField) line(key string) (line, problem string) {
 		}
 		shape, dots, how = size+"VAR", strings.Repeat(".", len(size)), ",length="+length
 	}
-	class, wire, problem := f.content()
+	class, wire, problem := f.content(size == "Fixed")
 	if problem != "" {
 		return "", problem
 	}
@@ -173,7 +185,7 @@ func quoted(what, value string) string {
 
 func (f moovField) typeLine() (line, problem string) {
 	how, ok := map[string]string{"ASCII": "ascii", "BCD": "bcd", "EBCDIC": "ebcdic"}[f.Enc]
-	if !ok || f.Length != 4 || !strings.HasSuffix(f.Prefix, ".Fixed") {
+	if _, size, known := moovPrefix(f.Prefix); !ok || f.Length != 4 || !known || size != "Fixed" {
 		return "", "the message type needs 4 fixed digits in ASCII, BCD or EBCDIC"
 	}
 	return "mti " + how, ""
@@ -181,9 +193,12 @@ func (f moovField) typeLine() (line, problem string) {
 
 func (f moovField) bitmapLine() (line, problem string) {
 	how, ok := map[string]string{"Binary": "binary", "Hex": "hex", "HexToASCII": "hex"}[f.Enc]
+	_, size, known := moovPrefix(f.Prefix)
 	switch {
 	case !ok:
 		return "", quoted("encoding", f.Enc)
+	case !known || size != "Fixed":
+		return "", quoted("prefix", f.Prefix)
 	case f.Type != "Bitmap":
 		return "", "field 1 must be the bitmap"
 	case f.DisableAutoExpand || f.Length != 8 && f.Length != 16:
@@ -193,14 +208,14 @@ func (f moovField) bitmapLine() (line, problem string) {
 }
 
 // content gives the class and the wire form in the words of a table.
-func (f moovField) content() (class, wire, problem string) {
+func (f moovField) content(fixed bool) (class, wire, problem string) {
 	composite := len(f.Subfields) > 0 || f.Type == "Composite"
 	switch {
 	case f.DisableAutoExpand:
 		return "", "", "disableautoexpand is for bitmaps"
-	case composite && len(f.Bitmap) == 0:
-		return "b", "raw", ""
-	case composite || len(f.Tag) > 0 || len(f.Bitmap) > 0:
+	case composite && f.Bitmap == nil:
+		return "b", "raw", f.nested()
+	case composite || f.Tag != nil || f.Bitmap != nil:
 		return "", "", "composites with a bitmap, and tags without subfields, have no counterpart"
 	}
 	class = map[string]string{"String": "ans", "Numeric": "n", "Binary": "b"}[f.Type]
@@ -211,7 +226,7 @@ func (f moovField) content() (class, wire, problem string) {
 		return "b", "raw", ""
 	case class != "n" && (f.Enc == "Hex" || f.Enc == "HexToASCII"):
 		return "b", "hex", ""
-	case class == "ans" && f.Enc == "ASCIIToHex":
+	case class == "ans" && f.Enc == "ASCIIToHex" && fixed:
 		return "b", "raw", ""
 	case class != "b" && f.Enc == "BCD":
 		return "n", "bcd,right", ""

@@ -9,9 +9,11 @@ import (
 
 // MoovJSON writes the dialect in the JSON format of moov-io/iso8583, fields in
 // order. Numbers become type String, which keeps their zeros; text in GBK or
-// GB18030 becomes Binary. What that format cannot say is refused with a
+// GB18030 becomes Binary; hexadecimal digits whose length counts characters
+// become a String of them. What that format cannot say is refused with a
 // *MoovError: track data and signed numbers in BCD, filler other than 0,
-// lengths that count bytes of BCD or characters of hexadecimal digits.
+// lengths that count bytes of BCD. Of the dialects that ship with the package
+// those in ASCII can be written, those with tracks or fees in BCD cannot.
 func (s *Spec) MoovJSON() ([]byte, error) {
 	out := &bytes.Buffer{}
 	name, err := json.Marshal(s.name)
@@ -85,10 +87,10 @@ func (f *field) moov() (m moovField, problem string) {
 	case wireRaw, wireGBK, wireGB18030:
 		m.Type, m.Enc = "Binary", "Binary"
 	case wireHex:
-		if !f.inByte {
-			return m, "a length that counts hexadecimal digits has no counterpart"
-		}
 		m.Type, m.Enc = "Binary", "HexToASCII"
+		if !f.inByte && f.digits > 0 { // its length counts characters
+			m.Type, m.Enc, m.Length = "String", "ASCII", 2*f.max
+		}
 	default:
 		return m, "EBCDIC 1047 has no counterpart"
 	}

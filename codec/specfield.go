@@ -8,7 +8,7 @@ import (
 // field reads a field line: number, attribute, shape, name, mask.
 func (p *specParser) field(words []word) error {
 	de, err := strconv.Atoi(words[0].text)
-	if err != nil || de < 2 || de > lastField {
+	if err != nil || de < 2 || de > lastField || words[0].text != strconv.Itoa(de) {
 		return p.fail(words[0].col, "field number must be 2 to 128")
 	}
 	if de == 65 {
@@ -93,18 +93,23 @@ var shapes = map[string]int{"fixed": 0, "LLVAR": 2, "LLLVAR": 3, "LLLLVAR": 4}
 
 // shape reads "LLVAR,setting,setting".
 func (p *specParser) shape(f *field, w word) error {
-	col, accepts := w.col, false
+	col := w.col
+	given := make(map[string]word)
 	for i, s := range strings.Split(w.text, ",") {
 		at := word{s, col}
 		col += len([]rune(s)) + 1
-		if accepts && strings.HasPrefix(s, "filler=") {
-			return p.fail(at.col, "filler must stand before accept, which adds to it")
-		}
-		accepts = accepts || strings.HasPrefix(s, "accept=")
 		if i > 0 {
+			kind := kindOfSetting(s)
+			if _, twice := given[kind]; twice {
+				return p.fail(at.col, "the "+kind+" is given twice")
+			}
+			if _, has := given["accept"]; has && kind == "filler" {
+				return p.fail(at.col, "filler must stand before accept, which adds to it")
+			}
 			if err := p.setting(f, at); err != nil {
 				return err
 			}
+			given[kind] = at
 			continue
 		}
 		digits, ok := shapes[s]
@@ -113,6 +118,39 @@ func (p *specParser) shape(f *field, w word) error {
 		}
 		if digits != f.digits {
 			return p.fail(at.col, "shape "+s+" does not fit the attribute's dots")
+		}
+	}
+	return p.meant(f, given)
+}
+
+// kindOfSetting is what a setting lays down; only one of a kind can hold.
+func kindOfSetting(s string) string {
+	key, _, _ := strings.Cut(s, "=")
+	switch key {
+	case "left", "right":
+		return "side"
+	case "bytes", "digits":
+		return "count"
+	}
+	if _, form := wires[key]; form {
+		return "form"
+	}
+	return key
+}
+
+// meant refuses settings that say nothing about the field.
+func (p *specParser) meant(f *field, given map[string]word) error {
+	bcd := f.wire == wireBCD && (f.class == classN || f.class == classZ)
+	for _, kind := range []string{"side", "filler", "accept", "length", "count"} {
+		w, is := given[kind]
+		switch {
+		case !is:
+		case kind == "length" && f.digits == 0:
+			return p.fail(w.col, "a fixed field has no length")
+		case kind == "count" && (f.digits == 0 || !bcd && f.wire != wireHex && (f.class != classB || w.text != "bytes")):
+			return p.fail(w.col, w.text+" is for the length of bcd and hex")
+		case kind != "length" && kind != "count" && !bcd:
+			return p.fail(w.col, "left, right, filler and accept are for n and z in bcd")
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,7 +16,8 @@ const maxSpecText = 1 << 20
 //
 // Lines are directives or fields; "#" at the start of a line or after a space
 // begins a comment. Directives lay down what fields that follow them take
-// unless they say otherwise:
+// unless they say otherwise; those about the whole dialect, which are dialect,
+// mti, bitmap, frame, mac and signed, are given once:
 //
 //	dialect NAME
 //	mti     ascii | bcd | ebcdic | ebcdic1047
@@ -35,19 +37,23 @@ const maxSpecText = 1 << 20
 // n..19, ans...999, x+n8, b64 in bits, b..255 in bytes), the shape (fixed,
 // LLVAR, LLLVAR, LLLLVAR, then settings of this field alone, joined by commas),
 // the name in words, and last how it is shown: !pan (first 6 and last 4
-// characters), !hide or !show. A later line for the same number replaces the
-// earlier one.
+// characters), !hide or !show; without one, as !pan is for DE 2 and !show for
+// what no edition of the standard makes card data or leaves to the acquirer, all
+// else being hidden. A later line for the same number replaces the earlier one.
 //
 //	2   n..19   LLVAR             primary account number   !pan
 //	22  n3      fixed,left        point of service entry mode
 //	54  an...40 LLLVAR,ascii      additional amounts       !hide
 //
 // The settings are ascii, bcd, ebcdic, ebcdic1047, gbk, gb18030, raw and hex
-// (the wire form of the content), left, right, filler=0..F (tolerated alone
-// unless an accept= follows it), accept=any or accept= followed by nibbles, bytes or digits (what the length counts in BCD
-// content, where digits is the rule, and in hex content, where bytes is), pad
-// (fixed text shorter than the field is filled with spaces), sign0 (x+n takes
-// the sign "0" too), tlv (raw bytes must be what ParseTLV accepts), and length=ascii, bcd, binary, ebcdic or ebcdic1047.
+// (the wire form of the content); for n and z in BCD left, right, filler=0..F
+// (tolerated alone unless an accept= follows it) and accept=any or accept=
+// followed by nibbles; bytes or digits (what the length counts in BCD content,
+// where digits is the rule, and in hex content, where bytes is); pad (fixed text
+// shorter than the field is filled with spaces); sign0 (x+n takes the sign "0"
+// too); tlv (raw bytes must be what ParseTLV accepts); and length=ascii, bcd,
+// binary, ebcdic or ebcdic1047. A setting that says nothing about its field is
+// refused.
 func ParseSpec(text string) (*Spec, error) {
 	s := &Spec{mti: wireASCII, bitmap: wireRaw, frame: Framing{NoTPDU: true, NoHeader: true}, rules: rules{
 		length: wireASCII, digits: wireASCII, text: wireASCII, bytes: wireRaw, accept: 1,
@@ -80,9 +86,12 @@ type specParser struct {
 	*rules // of spec
 	spec   *Spec
 	line   int
+	given  map[string]bool // directives
 }
 
-func newSpecParser(s *Spec) *specParser { return &specParser{rules: &s.rules, spec: s} }
+func newSpecParser(s *Spec) *specParser {
+	return &specParser{rules: &s.rules, spec: s, given: make(map[string]bool)}
+}
 
 // word is one word of a line and the column that it begins in.
 type word struct {
@@ -96,6 +105,7 @@ func (p *specParser) parse(text string) (fields int, err error) {
 	if len(text) > maxSpecText {
 		return 0, p.fail(1, "text is longer than 1 MiB")
 	}
+	text = strings.TrimPrefix(text, "\ufeff") // as some editors begin a file
 	for line := range strings.SplitSeq(text, "\n") {
 		if !utf8.ValidString(line) {
 			return 0, p.fail(1, "line is not UTF-8")
@@ -163,8 +173,22 @@ func (p *specParser) choose(key string, w word) (wire, error) {
 	return 0, p.fail(w.col, strconv.Quote(w.text)+" is none of: "+choices[key])
 }
 
+// directives are all there are; rulers are those that may be given again, for
+// the fields that follow.
+var (
+	directives = []string{"dialect", "mti", "bitmap", "length", "digits", "text", "bytes", "odd", "filler", "accept", "frame", "mac", "signed"}
+	rulers     = []string{"length", "digits", "text", "bytes", "odd", "filler", "accept"}
+)
+
 func (p *specParser) directive(words []word) error {
 	key := words[0].text
+	if !slices.Contains(directives, key) {
+		return p.fail(words[0].col, "unknown directive "+strconv.Quote(key))
+	}
+	if once := !slices.Contains(rulers, key); once && p.given[key] {
+		return p.fail(words[0].col, "directive "+key+" is given twice")
+	}
+	p.given[key] = true
 	if len(words) < 2 {
 		return p.fail(words[0].col, "directive "+strconv.Quote(key)+" needs a value")
 	}
@@ -209,8 +233,6 @@ func (p *specParser) directive(words []word) error {
 		err = p.mac(words[1:])
 	case "signed":
 		err = p.signed(words[1:])
-	default:
-		err = p.fail(words[0].col, "unknown directive "+strconv.Quote(key))
 	}
 	return err
 }
@@ -253,10 +275,15 @@ func (p *specParser) mac(words []word) error {
 	default:
 		return p.fail(words[0].col, strconv.Quote(r.name)+" is none of: ecb x9.9 x9.19")
 	}
+	form := false
 	for _, w := range words[1:] {
 		if r.name == "ecb" {
 			return p.fail(w.col, "ecb has no settings")
 		}
+		if w.text != "pad80" && form || w.text == "pad80" && r.options.Pad80 {
+			return p.fail(w.col, "one form and one padding are enough")
+		}
+		form = form || w.text != "pad80"
 		switch w.text {
 		case "whole":
 			r.options.Form = MACWhole
@@ -280,6 +307,9 @@ func (p *specParser) signed(words []word) error {
 		t, err := ParseMTI(w.text)
 		if err != nil || t.IsResponse() || t.IsRepeat() {
 			return p.fail(w.col, "a request's type of four digits is needed, without repeat mark")
+		}
+		if slices.Contains(p.spec.signed, t) {
+			return p.fail(w.col, w.text+" is given twice")
 		}
 		p.spec.signed = append(p.spec.signed, t)
 	}

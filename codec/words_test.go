@@ -125,7 +125,7 @@ func quickSays(s *Spec, de int, content, behind []byte) bool {
 func TestPlainText(t *testing.T) {
 	behind := bytes.Repeat([]byte{0xFF}, slack)
 	for name, kind := range map[string]kind{"n": kindChars, "an": kindChars, "anp": kindChars, "ans": kindPrint} {
-		for n := 1; n < 20; n++ {
+		for _, n := range []int{1, 3, 7, 8, 9, 12, 15, 16, 17} {
 			s, err := ParseSpec(fmt.Sprintf("2 %s%d fixed a", name, n))
 			require.NoError(t, err)
 			w := &s.ways[1]

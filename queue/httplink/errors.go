@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +41,9 @@ var reasonNames = [...]string{"", "there is no network or no route to the host",
 	"the host is silent", "the connection broke", "the host answers with an error",
 	"the host does not let this device in, have its certificate or token registered"}
 
+var reasonWords = [...]string{"", "no_network", "no_name", "conn_refused", "no_trust", "terminal_unknown", "silent", "broken",
+	"host_refused", "terminal_unknown"}
+
 func (r Reason) String() string {
 	if r > 0 && int(r) < len(reasonNames) {
 		return reasonNames[r]
@@ -54,6 +58,8 @@ type LineError struct {
 	Reason Reason
 	Status int   // of HTTP, where there was an answer
 	Err    error // the cause, if there is one: a *wire.Problem where the host says more
+
+	after time.Duration
 }
 
 func (e *LineError) Error() string {
@@ -70,6 +76,29 @@ func (e *LineError) Error() string {
 // Unwrap gives the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
+// RetryAfter is how long the host asks to be left alone; 0: it does not.
+func (e *LineError) RetryAfter() time.Duration { return e.after }
+
+// Planned tells of a host under maintenance: the forwarder then waits without
+// counting a failure.
+func (e *LineError) Planned() bool {
+	var p *wire.Problem
+	return errors.As(e.Err, &p) && p.Type == wire.ProblemMaintenance
+}
+
+// LineReason gives the reason in a word, such as "no_network", and the status:
+// package queue/alarm makes a warning of it.
+func (e *LineError) LineReason() (reason, code string) {
+	if e.Status != 0 {
+		code = strconv.Itoa(e.Status)
+	}
+	var p *wire.Problem
+	if errors.As(e.Err, &p) && (p.Type == wire.ProblemBusy || p.Type == wire.ProblemMaintenance) {
+		return "host_busy", code
+	}
+	return reasonWords[min(int(e.Reason), len(reasonWords)-1)], code
+}
+
 // WaitError says that the host has asked to be left alone until then. Nothing of
 // an entry was sent.
 type WaitError struct{ Until time.Time }
@@ -77,6 +106,12 @@ type WaitError struct{ Until time.Time }
 func (e *WaitError) Error() string {
 	return "the host asks to wait until " + e.Until.Format(time.RFC3339)
 }
+
+// RetryAfter is how long it still is until then.
+func (e *WaitError) RetryAfter() time.Duration { return max(0, time.Until(e.Until)) }
+
+// LineReason says that the host is busy.
+func (e *WaitError) LineReason() (reason, code string) { return "host_busy", "" }
 
 // AnswerError says that an answer cannot be taken as one. What it should answer
 // is in doubt. It never holds a value of the answer.

@@ -29,7 +29,7 @@ func (l *Link) fly(ctx context.Context, f *flight, parcels []*parcel) {
 	case r.err != nil:
 		l.finishAll(parcels, result{err: l.whyEnded(r.err)})
 	case r.status == http.StatusOK:
-		l.distribute(s, parcels, r.body)
+		l.distribute(s, parcels, r)
 	case r.problem != nil && len(parcels) > 1 && ofTheBody(r.problem.Type):
 		l.tell(Event{Kind: Split, Entries: len(parcels), Err: r.problem})
 		half := len(parcels) / 2
@@ -94,7 +94,10 @@ func (l *Link) post(ctx context.Context, f *flight, key wire.Key, body []byte) r
 // without is what a response that holds no answers means for e. Only a problem
 // of a type that we know says that nothing was booked.
 func (r response) without(e queue.Entry) result {
-	decided := func(v queue.Verdict) result { return result{answer: queue.Answer{Verdict: v}} }
+	decided := func(v queue.Verdict) result {
+		planned := r.problem.Type == wire.ProblemMaintenance
+		return result{answer: queue.Answer{Verdict: v, RetryAfter: r.after, Planned: planned}}
+	}
 	if r.problem != nil {
 		switch r.problem.Type {
 		case wire.ProblemKeyConflict:
@@ -102,7 +105,7 @@ func (r response) without(e queue.Entry) result {
 		case wire.ProblemMalformed, wire.ProblemKeyMissing, wire.ProblemKeyMalformed, wire.ProblemKeyMismatch,
 			wire.ProblemTooLarge, wire.ProblemMediaType, wire.ProblemFenced:
 			return decided(queue.Refused)
-		case wire.ProblemBusy, wire.ProblemUnauthorized, wire.ProblemNotAllowed, wire.ProblemCoding:
+		case wire.ProblemBusy, wire.ProblemMaintenance, wire.ProblemUnauthorized, wire.ProblemNotAllowed, wire.ProblemCoding:
 			// A sale at the merchant's risk is not declined by a host that is busy: in
 			// doubt it is reversed, and presented anew.
 			if !e.Deferred {
@@ -127,12 +130,12 @@ func conflict(e queue.Entry) queue.Verdict {
 
 // distribute gives each parcel its answer. What is not answered, or answered
 // twice, stays in doubt.
-func (l *Link) distribute(s wire.Submission, parcels []*parcel, body []byte) {
+func (l *Link) distribute(s wire.Submission, parcels []*parcel, r response) {
 	suspect := func(p *parcel, err *AnswerError) {
 		l.tell(Event{Kind: Suspect, STAN: p.entry.STAN, Err: err})
 		l.finish(p, result{err: err})
 	}
-	answers, err := wire.DecodeAnswers(body)
+	answers, err := wire.DecodeAnswers(r.body)
 	if err != nil || answers.Journal != s.Journal || answers.Lane != s.Lane {
 		l.trust(false)
 		for _, p := range parcels {
@@ -160,6 +163,7 @@ func (l *Link) distribute(s wire.Submission, parcels []*parcel, body []byte) {
 			suspect(p, &AnswerError{Member: member})
 			continue
 		}
+		a.RetryAfter = r.after
 		l.finish(p, result{answer: a})
 	}
 	if len(byKey) > 0 {

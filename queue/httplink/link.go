@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -82,8 +81,8 @@ func (l *Link) Close() error {
 	return nil
 }
 
-// heldBack says what keeps anything from being sent: Close, or the host's slot.
-// The caller holds mu.
+// heldBack says what keeps the background from being sent: Close, or the host's
+// slot. The caller holds mu.
 func (l *Link) heldBack() error {
 	if l.life.Err() != nil {
 		return ErrClosed
@@ -94,18 +93,20 @@ func (l *Link) heldBack() error {
 	return nil
 }
 
-// heed takes the host's Retry-After as a slot: what it asks for, and up to a
-// tenth more, so that not all devices come back in one moment.
-func (l *Link) heed(h http.Header) {
+// heed takes the host's Retry-After as a slot, and returns it. The forwarder of
+// package queue, which is told by errors and answers, adds up to a tenth, so that
+// not all devices come back in one moment, and keeps it over a restart.
+func (l *Link) heed(h http.Header) time.Duration {
 	wait := wire.RetryAfter(h, time.Now(), l.opts.MaxRetryAfter)
 	if wait <= 0 {
-		return
+		return 0
 	}
-	until := time.Now().Add(wait + rand.N(wait/10+1))
+	until := time.Now().Add(wait)
 	l.mu.Lock()
 	l.slot = until
 	l.mu.Unlock()
 	l.tell(Event{Kind: Slot, Err: &WaitError{until}})
+	return wait
 }
 
 // trust notes that the host was heard, or that the line is in question.

@@ -14,8 +14,8 @@ import (
 
 // Prepare asks the host for its line where that is needed: at first, after a
 // failure, and when it was not heard for Options.AskAfter. It says under which
-// batch number the host books, if it has any. With a line that is ready it
-// returns at once.
+// batch number the host books, if it has any, and what else its line tells. With
+// a line that is ready it returns at once. In a slot it asks nothing.
 //
 // Errors: a *LineError, a *WaitError, an *AnswerError, ErrClosed. With all of
 // them nothing of an entry was sent.
@@ -33,6 +33,10 @@ func (l *Link) Prepare(ctx context.Context) (queue.Line, error) {
 	l.mu.Lock()
 	line, err := l.line, l.heldBack()
 	ready := l.asked && (l.opts.AskAfter < 0 || time.Since(l.heard) < l.opts.AskAfter)
+	var wait *WaitError
+	if errors.As(err, &wait) && l.asked {
+		ready, err = true, nil // a payment that a customer waits for may go
+	}
 	l.mu.Unlock()
 	if err == nil && !ready {
 		if line, err = l.ask(ctx); err == nil {
@@ -47,7 +51,7 @@ func (l *Link) Prepare(ctx context.Context) (queue.Line, error) {
 		l.tell(Event{Kind: NoLine, Err: err})
 		return queue.Line{}, err
 	}
-	return queue.Line{HostBatch: line.HostBatch, HostTime: line.Time}, nil
+	return queue.Line{HostBatch: line.HostBatch, HostTime: line.Time, Spread: line.Spread}, nil
 }
 
 func (l *Link) whyEnded(err error) error {
@@ -90,7 +94,7 @@ func (l *Link) ask(ctx context.Context) (wire.Line, error) {
 
 // refusal is the error of a response that is no answer.
 func (r response) refusal(during string) *LineError {
-	e := &LineError{During: during, Reason: HostRefused, Status: r.status}
+	e := &LineError{During: during, Reason: HostRefused, Status: r.status, after: r.after}
 	if r.problem != nil {
 		e.Err = r.problem
 		if deaf(r.problem.Type) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+	"time"
 
 	"github.com/tallystick/tallystick/queue/httplink/wire"
 )
@@ -19,6 +20,7 @@ type response struct {
 	status  int
 	body    []byte        // of a 200
 	problem *wire.Problem // of another status, where the host says more
+	after   time.Duration // Retry-After
 }
 
 // roundTrip sends a request and reads the whole response, within bounds. It
@@ -48,9 +50,10 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 		return response{err: lineError(during, err), unsent: !connected.Load()}
 	}
 	defer resp.Body.Close()
-	l.heed(resp.Header)
+	after := l.heed(resp.Header)
 	r := l.read(req.Context(), resp, during)
-	l.trust(r.err == nil && r.problem == nil && r.status == http.StatusOK)
+	r.after = after
+	l.trust(r.err == nil && (r.status == http.StatusOK || (r.problem != nil && r.problem.Type != "" && !deaf(r.problem.Type))))
 	return r
 }
 

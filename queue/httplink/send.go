@@ -41,7 +41,7 @@ type flight struct {
 
 // Send delivers e and waits for its answer, as queue.Uplink asks. What several
 // calls wait to send at the same time goes in one request; a Request that a
-// customer waits for goes at once and alone.
+// customer waits for goes at once and alone, in a slot as well.
 //
 // Errors that wrap queue.ErrNotSent: no connection or no token (a *LineError), the
 // host's slot (a *WaitError), ErrClosed, a ctx that ended before, and, wrapping
@@ -121,12 +121,15 @@ func (l *Link) submission(parcels []*parcel) wire.Submission {
 func (l *Link) hand(p *parcel) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.heldBack(); err != nil {
-		return err
+	if l.life.Err() != nil {
+		return ErrClosed
 	}
 	if p.entry.Kind == queue.Request && !p.entry.Deferred {
 		l.depart([]*parcel{p})
 		return nil
+	}
+	if err := l.heldBack(); err != nil {
+		return err
 	}
 	l.waiting = append(l.waiting, p)
 	if !l.flushing {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/queue"
@@ -44,10 +43,8 @@ func (l *Link) check(w *want, in incoming) (a queue.Answer, proven bool, err err
 	case err == nil:
 		proven = true
 	case errors.Is(err, codec.ErrNoMAC) && !moved:
-	case errors.Is(err, codec.ErrNoMAC), errors.Is(err, codec.ErrBadMAC):
-		return queue.Answer{}, false, &AnswerError{Type: in.m.Type(), DE: 64, Err: fmt.Errorf("%w: %w", queue.ErrBadMAC, err)}
-	default: // the PED cannot tell
-		return queue.Answer{}, false, &AnswerError{Type: in.m.Type(), DE: 64, Err: err}
+	default:
+		return queue.Answer{}, false, badMAC(in.m.Type(), err)
 	}
 	if err := transaction(request, in.m, a.Verdict); err != nil {
 		return queue.Answer{}, false, err
@@ -58,14 +55,29 @@ func (l *Link) check(w *want, in incoming) (a queue.Answer, proven bool, err err
 	return a, proven, nil
 }
 
+// badMAC is the error of an answer whose MAC is wrong or missing, or cannot be
+// checked by the PED.
+func badMAC(t codec.MTI, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, codec.ErrNoMAC) || errors.Is(err, codec.ErrBadMAC) {
+		err = fmt.Errorf("%w: %w", queue.ErrBadMAC, err)
+	}
+	return &AnswerError{Type: t, DE: 64, Err: err}
+}
+
 // verify checks the MAC by the key of the request, or by that of a sign-in since:
 // hosts differ in which of the two they take.
 func (l *Link) verify(w *want, in incoming) error {
 	now := l.current()
+	if w.mac == nil { // the style has none
+		return nil
+	}
 	l.maccing.Lock()
 	defer l.maccing.Unlock()
 	err := codec.VerifyMAC(in.raw, in.m, w.mac)
-	if errors.Is(err, codec.ErrBadMAC) && now.n != w.session && now.mac != nil {
+	if errors.Is(err, codec.ErrBadMAC) && now.n != w.session && now.in {
 		return codec.VerifyMAC(in.raw, in.m, now.mac)
 	}
 	return err
@@ -115,7 +127,8 @@ func (l *Link) answer(m *codec.Message, code string) queue.Answer {
 		Code:     code,
 		RRN:      strings.TrimRight(rrn, " "),
 		AuthCode: strings.TrimRight(auth, " "),
-		HostTime: hostTime(m, time.Now(), l.opts.Zone),
+		HostTime: l.hostTime(m),
+		Planned:  code == cutOver,
 	}
 }
 
@@ -148,7 +161,7 @@ func (l *Link) heed(in incoming, session int, code string, stale bool) {
 	l.mu.Lock()
 	asked := l.asks.in == session
 	switch {
-	case session != l.session.n || asked && l.session.mac == nil:
+	case session != l.session.n || asked && !l.session.in:
 		l.mu.Unlock()
 		return
 	case !byCode && !byHeader:
@@ -161,7 +174,7 @@ func (l *Link) heed(in incoming, session int, code string, stale bool) {
 	l.asks.in = session
 	l.asks.again(code, 0)
 	if byCode || l.asks.n == 1 {
-		l.session.mac = nil
+		l.session.in = false
 	}
 	l.mu.Unlock()
 	l.tell(Event{Kind: Asked, Code: code, Processing: l.processing(in.header)})
@@ -169,7 +182,7 @@ func (l *Link) heed(in incoming, session int, code string, stale bool) {
 
 // processing is what an answer's header asks for.
 func (l *Link) processing(h codec.Header) codec.Processing {
-	if l.opts.Framing.NoHeader {
+	if l.opts.Framing.NoHeader || l.opts.Style != UnionPay {
 		return codec.ProcessNothing
 	}
 	return h.Processing()

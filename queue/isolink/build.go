@@ -18,6 +18,8 @@ const (
 	mtiSettle   codec.MTI = 0x0500
 	mtiSignIn   codec.MTI = 0x0800
 	mtiNetwork  codec.MTI = 0x0820
+
+	mtiSettleAdvice codec.MTI = 0x0520
 )
 
 // form is what an entry looks like on the wire.
@@ -82,6 +84,9 @@ func (f *fields) value(de int, v codec.Value) {
 // entryMessage builds an entry's message without its MAC, from nothing but the
 // entry and the options.
 func (l *Link) entryMessage(e queue.Entry) (*codec.Message, error) {
+	if l.opts.Style != UnionPay {
+		return l.isoMessage(e, e.Kind)
+	}
 	form, err := formOf(e)
 	if err != nil {
 		return nil, err
@@ -157,6 +162,33 @@ func reasonCode(r queue.Reason) string {
 		return "96"
 	}
 	return "06"
+}
+
+// signInMessage asks for a session.
+func (l *Link) signInMessage(stan queue.STAN, batch uint32) *fields {
+	if l.opts.Style != UnionPay {
+		return l.isoNetwork(isoSignOn, stan)
+	}
+	f := l.networkMessage(mtiSignIn, stan, batch, l.opts.SignIn)
+	f.value(63, codec.Private63{Code: pad(l.opts.Operator, 3)})
+	return f
+}
+
+// signOffMessage ends a session.
+func (l *Link) signOffMessage(stan queue.STAN) *fields {
+	if l.opts.Style != UnionPay {
+		return l.isoNetwork(isoSignOff, stan)
+	}
+	return l.networkMessage(mtiNetwork, stan, l.current().line.HostBatch, codec.NetSignOff)
+}
+
+// echo asks for a sign of life. The styles of ISO have a trace number in it,
+// which need not be durable: nothing is booked by it.
+func (l *Link) echo() *fields {
+	if l.opts.Style != UnionPay {
+		return l.isoNetwork(isoEcho, 0)
+	}
+	return l.managementMessage(mtiNetwork, codec.NetEcho)
 }
 
 // networkMessage begins a message of the session or the settlement.

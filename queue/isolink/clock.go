@@ -6,6 +6,19 @@ import (
 	"github.com/tallystick/tallystick/codec"
 )
 
+// hostTime is the host's clock in an answer, as the style tells it.
+func (l *Link) hostTime(m *codec.Message) time.Time {
+	if l.opts.Style == ISO1993 {
+		clock, _ := m.Text(12)
+		at, err := time.ParseInLocation("060102150405", clock, l.opts.Zone)
+		if err != nil {
+			return time.Time{}
+		}
+		return at
+	}
+	return hostTime(m, time.Now(), l.opts.Zone)
+}
+
 // hostTime is the host's clock in an answer (DE 12, 13), which name no year: of
 // the years about now the one that comes nearest. It is zero where the answer
 // has no clock, or one that is no time.

@@ -6,5 +6,6 @@ import "syscall"
 
 var (
 	errnosRefused     = []error{syscall.ECONNREFUSED}
-	errnosUnreachable = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN}
+	errnosUnreachable = []error{syscall.ENETUNREACH, syscall.ENETDOWN}
+	errnosNoRoute     = []error{syscall.EHOSTUNREACH, syscall.EHOSTDOWN}
 )

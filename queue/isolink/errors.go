@@ -26,7 +26,7 @@ type Reason uint8
 
 // The reasons.
 const (
-	NoNetwork       Reason = iota + 1 // the device has no network, or no route to the host
+	NoNetwork       Reason = iota + 1 // the device has no network
 	NoName                            // the host's name cannot be resolved
 	ConnRefused                       // nothing listens at the address
 	NoTrust                           // TLS failed: a certificate, a protocol version
@@ -36,12 +36,17 @@ const (
 	HostRefused                       // the host refuses: Code
 	TerminalUnknown                   // the host does not know terminal or merchant: Code
 	KeysWrong                         // working keys are missing or their check values are wrong
+	NoRoute                           // there is a network, but no way to the host's address
 )
 
-var reasonNames = [...]string{"", "there is no network or no route to the host", "the host's name is not known",
+var reasonNames = [...]string{"", "there is no network", "the host's name is not known",
 	"nothing listens at the host's address", "TLS failed, check certificates and clock", "the host is silent", "the connection broke",
 	"the host refuses for now", "the host refuses", "the host does not know this terminal or merchant, have the acquirer register it",
-	"the working keys are wrong, the master key may not be the host's"}
+	"the working keys are wrong, the master key may not be the host's", "there is no route to the host's address"}
+
+// reasonWords are the reasons as package queue/alarm knows them.
+var reasonWords = [...]string{"", "no_network", "no_name", "conn_refused", "no_trust", "silent", "broken", "host_busy", "host_refused",
+	"terminal_unknown", "keys_wrong", "no_network"}
 
 func (r Reason) String() string {
 	if r > 0 && int(r) < len(reasonNames) {
@@ -72,6 +77,19 @@ func (e *LineError) Error() string {
 
 // Unwrap gives the cause.
 func (e *LineError) Unwrap() error { return e.Err }
+
+// LineReason gives the reason in a word, such as "no_network", and the host's
+// code: package queue/alarm makes a warning of it.
+func (e *LineError) LineReason() (reason, code string) {
+	return reasonWords[min(int(e.Reason), len(reasonWords)-1)], e.Code
+}
+
+// Planned tells of a host that refuses because it cuts over to its next day
+// (code 90): the forwarder then waits without counting a failure.
+func (e *LineError) Planned() bool { return e.Code == cutOver }
+
+// cutOver is the code of a host that changes to its next business day.
+const cutOver = "90"
 
 // AnswerError says that an answer to our message cannot be taken as one. What it
 // answers is in doubt. It never holds a field's content.
@@ -124,6 +142,8 @@ func reasonOf(err error) Reason {
 		return ConnRefused
 	case isAny(err, errnosUnreachable):
 		return NoNetwork
+	case isAny(err, errnosNoRoute):
+		return NoRoute
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return Broken
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded),

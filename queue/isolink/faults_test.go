@@ -27,6 +27,7 @@ type passage struct {
 	*till
 	t     *testing.T
 	proxy *faultproxy.Proxy
+	dial  isolink.Dialer
 	fault faultproxy.Fault // what strikes each type of message
 	armed int
 	n     int
@@ -43,10 +44,20 @@ func (s *till) through(t *testing.T, target string, split bufio.SplitFunc, dial 
 	proxy, err := faultproxy.Listen(target, split)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	s.link, err = isolink.New(cardLane, dial(proxy.Addr()), s.Queue, masterKey(t), &isolink.Options{AnswerTimeout: 150 * time.Millisecond, TryTimeout: 150 * time.Millisecond})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.link.Close()) })
-	return &passage{till: s, t: t, proxy: proxy, fault: f}
+	p := &passage{till: s, t: t, proxy: proxy, fault: f, dial: dial(proxy.Addr())}
+	p.renew(isolink.Options{})
+	t.Cleanup(func() { require.NoError(t, p.link.Close()) })
+	return p
+}
+
+// renew exchanges the link for one with other options.
+func (p *passage) renew(o isolink.Options) {
+	p.t.Helper()
+	require.NoError(p.t, p.link.Close())
+	o.AnswerTimeout, o.TryTimeout = 150*time.Millisecond, 150*time.Millisecond
+	var err error
+	p.link, err = isolink.New(cardLane, p.dial, p.Queue, masterKey(p.t), &o)
+	require.NoError(p.t, err)
 }
 
 // strike arms the fault for the next message of a type with a network code, or
@@ -161,6 +172,7 @@ func (p *passage) day() {
 			voided = p.accepted()
 		}
 	})
+	p.manage()
 	p.settle()
 }
 
@@ -170,6 +182,37 @@ func (p *passage) append(x queue.Transaction) {
 	require.NoError(p.t, err)
 	p.drain()
 	require.Equal(p.t, p.armed, p.proxy.Struck())
+}
+
+// manage has the host ask for parameters, status and a sign-in, ends the session,
+// and asks for an echo: each message struck once, none of which may cost a
+// payment.
+func (p *passage) manage() {
+	ctx := p.t.Context()
+	for _, x := range []struct {
+		ask     codec.Processing
+		mti     codec.MTI
+		network string
+	}{
+		{codec.ProcessStripeParams, 0x0800, "360"}, {codec.ProcessStripeParams, 0x0800, "361"},
+		{codec.ProcessUploadStatus, 0x0820, "362"}, {codec.ProcessSignIn, 0x0800, "003"},
+	} {
+		p.renew(isolink.Options{}) // and with it the tries
+		p.strike(x.mti, x.network)
+		p.untilStruck(func() {
+			require.NoError(p.t, p.host.Ask(cardTerm, x.ask))
+			_, _ = p.Do(ctx, p.link, p.sale())
+		})
+	}
+	p.strike(0x0820, "002")
+	p.untilStruck(func() {
+		_, _ = p.link.Prepare(ctx)
+		_ = p.link.SignOff(ctx)
+	})
+	p.renew(isolink.Options{EchoAfter: time.Nanosecond})
+	p.strike(0x0820, "301")
+	p.untilStruck(func() { _, _ = p.link.Prepare(ctx) })
+	p.renew(isolink.Options{})
 }
 
 // settle settles a batch of which the host has lost a sale, so that details go.
@@ -273,6 +316,49 @@ func TestFaultsOverTLS(t *testing.T) {
 					require.NoError(t, err)
 					p.untilStruck(func() { _, _ = p.Do(t.Context(), p.link, p.sale()) })
 				}
+				p.agree(t)
+			}
+		}
+	}
+	sideBySide(t, days)
+}
+
+// With eight entries under way a fault strikes one of them, or the connection of
+// all; each is booked once and known to be.
+func TestFaultsInAWindow(t *testing.T) {
+	days := map[string]func(*testing.T){}
+	for _, to := range []faultproxy.Direction{faultproxy.ToHost, faultproxy.ToDevice} {
+		for _, f := range []faultproxy.Fault{
+			{Kind: faultproxy.Cut, At: 0}, {Kind: faultproxy.Cut, At: 20}, {Kind: faultproxy.Cut, At: 1 << 20}, {Kind: faultproxy.Reset, At: 20},
+			{Kind: faultproxy.Truncate, At: -1}, {Kind: faultproxy.Corrupt, At: 0}, {Kind: faultproxy.Corrupt, At: 13}, {Kind: faultproxy.Corrupt, At: 16},
+			{Kind: faultproxy.Corrupt, At: -1}, {Kind: faultproxy.Duplicate}, {Kind: faultproxy.Drop}, {Kind: faultproxy.Delay, For: 200 * time.Millisecond},
+			{Kind: faultproxy.Trickle, At: 1, For: time.Millisecond}, {Kind: faultproxy.BlackHole, At: 20}, {Kind: faultproxy.HalfOpen, At: 1 << 20},
+		} {
+			f.To = to
+			days[fmt.Sprintf("%s at %d %s", f.Kind, f.At, to)] = func(t *testing.T) {
+				p := newPassage(t, f)
+				p.renew(isolink.Options{Window: 8})
+				var sales sync.WaitGroup
+				for i := range 5 {
+					passing := 0
+					f.Match = func([]byte) bool { passing++; return passing > 5*i }
+					p.armed++
+					p.proxy.Strike(f)
+					for range 8 {
+						told := p.sale()
+						told.Approval = "Y1"
+						_, err := p.Append(t.Context(), told)
+						require.NoError(t, err)
+					}
+					for range 3 {
+						sale := p.sale()
+						sales.Go(func() { _, _ = p.Do(t.Context(), p.link, sale) })
+					}
+					p.drain()
+				}
+				sales.Wait()
+				p.untilStruck(func() { _, _ = p.Do(t.Context(), p.link, p.sale()) })
+				p.drain()
 				p.agree(t)
 			}
 		}

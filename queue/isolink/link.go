@@ -44,18 +44,21 @@ type Link struct {
 	chores  chores
 	kept    kept
 	late    []Late
+	toldOf  queue.BatchID // the batch whose totals were told last, by a style without an end message
+	told    []queue.Totals
 }
 
 // session is what a sign-in brought.
 type session struct {
 	n    int       // counts sign-ins, from 1
-	mac  codec.MAC // nil: a sign-in is needed
+	in   bool      // else a sign-in is needed
+	mac  codec.MAC // nil where the style has none
 	line queue.Line
 }
 
 // New makes the link of lane's terminal. Nothing is dialled before the first
 // Prepare. keys takes the working keys of a sign-in into use: a PED, or a
-// *codec.MasterKey.
+// *codec.MasterKey; styles whose sign-in brings none need none.
 //
 // It refuses a terminal of more than 8 characters, a merchant of more than 15,
 // an operator of more than 3, a window of more than 256, and a framing without a
@@ -63,8 +66,14 @@ type session struct {
 func New(lane queue.Lane, dial Dialer, numbers Numbers, keys codec.KeyLoader, opts *Options) (*Link, error) {
 	o := opts.withDefaults()
 	switch {
-	case dial == nil || numbers == nil || keys == nil:
-		return nil, errors.New("isolink: dial, numbers and keys are required")
+	case dial == nil || numbers == nil:
+		return nil, errors.New("isolink: dial and numbers are required")
+	case keys == nil && o.Style == UnionPay:
+		return nil, errors.New("isolink: the working keys of a sign-in need keys to load them")
+	case o.Style > ISO1993:
+		return nil, errors.New("isolink: the style is not known")
+	case !digits(o.Institution, 11):
+		return nil, errors.New("isolink: the institution has at most 11 digits")
 	case o.Framing.Length == codec.LengthNone:
 		return nil, errors.New("isolink: a stream needs a framing with a length")
 	case !printable(lane.Terminal, 8):
@@ -93,6 +102,15 @@ func printable(s string, most int) bool {
 		}
 	}
 	return s != "" && len(s) <= most
+}
+
+func digits(s string, most int) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return len(s) <= most
 }
 
 // Window is how many entries may be under way at a time, as queue.Windower asks.
@@ -214,7 +232,7 @@ func (l *Link) connect(ctx context.Context) (*conn, error) {
 	l.mu.Unlock()
 	l.tell(Event{Kind: Connected})
 	l.readers.Go(func() { l.read(c) })
-	if s := l.current(); s.mac != nil {
+	if s := l.current(); s.in {
 		l.tell(Event{Kind: Ready, Batch: s.line.HostBatch})
 	}
 	return c, nil
@@ -232,7 +250,7 @@ func (l *Link) alive(ctx context.Context, c *conn) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	f := l.managementMessage(mtiNetwork, codec.NetEcho)
+	f := l.echo()
 	if f.err != nil {
 		return true // a dialect without an echo
 	}
@@ -311,7 +329,7 @@ func (l *Link) launch(ctx context.Context, m *codec.Message, e queue.Entry) (c *
 	}
 	s := l.current()
 	unsent := true
-	if s.mac == nil {
+	if !s.in {
 		err = ErrSignInFirst
 	} else if c, w, unsent, err = l.write(ctx, m, s, e); err != nil {
 		err = l.whyEnded(err)

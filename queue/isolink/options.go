@@ -29,6 +29,8 @@ type PINKeyLoader interface {
 // to it. What goes into messages of entries (Spec, Capability, Zone) may change
 // only while nothing is pending or in doubt.
 type Options struct {
+	// Style is the family of messages. Default UnionPay.
+	Style Style
 	// Operator is 63.1 of sign-in and settlement, 1 to 3 printable characters.
 	// Default "01".
 	Operator string
@@ -38,18 +40,29 @@ type Options struct {
 	// Capability is 60.4, what the terminal can read. Default 6: stripe, contact
 	// and contactless chip.
 	Capability int
-	// Spec is the dialect. Default codec.UnionPay().
+	// Spec is the dialect. Default by Style: codec.UnionPay(), ISO1987ASCII() or
+	// ISO1993ASCII().
 	Spec *codec.Spec
 	// Framing is how messages are wrapped. Its length form cannot be
-	// codec.LengthNone.
+	// codec.LengthNone. Default: UnionPay's; for other styles two bytes of length
+	// and nothing more.
 	Framing codec.Framing
+	// MAC signs and checks the messages of a style whose sign-in brings no keys.
+	// Default: none, and nothing but TLS stands between a stranger and an
+	// approval.
+	MAC codec.MAC
+	// Institution is the acquirer (DE 32) where the style has it, up to 11 digits.
+	// Default: left out.
+	Institution string
+	// AdviseTotals tells totals by the advice 0520 instead of the request 0500.
+	AdviseTotals bool
 	// TPDU and Header stand in front of every message. Defaults 6000030000 and
 	// 603100310000.
 	TPDU   codec.TPDU
 	Header codec.Header
 	// Zone is the host's and the terminal's time zone. Default UTC+8.
 	Zone *time.Location
-	// Codes gives the meaning of DE 39. Default codec.UnionPayCode.
+	// Codes gives the meaning of DE 39. Default: the table of the style.
 	Codes func(code string) codec.Response
 	// Window is how many entries may be under way at a time, 1 to 256: 1 for the
 	// host of a terminal, more for a gateway. Default 1.
@@ -100,9 +113,7 @@ func (o *Options) withDefaults() (d Options) {
 	if d.Capability == 0 {
 		d.Capability = 6
 	}
-	if d.Spec == nil {
-		d.Spec = codec.UnionPay()
-	}
+	d.Style.complete(&d)
 	if d.TPDU == (codec.TPDU{}) {
 		d.TPDU = codec.TPDU{0x60, 0x00, 0x03, 0x00, 0x00}
 	}
@@ -111,9 +122,6 @@ func (o *Options) withDefaults() (d Options) {
 	}
 	if d.Zone == nil {
 		d.Zone = time.FixedZone("UTC+8", 8*60*60)
-	}
-	if d.Codes == nil {
-		d.Codes = codec.UnionPayCode
 	}
 	if d.Window <= 0 {
 		d.Window = 1

@@ -19,6 +19,10 @@ func (l *Link) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (i
 	if t.Currency == 0 {
 		t.Currency = queue.CNY // an empty batch
 	}
+	if l.opts.Style != UnionPay {
+		said, err := l.reconcile(ctx, b, t)
+		return said, said, err
+	}
 	totals := codec.Totals48{Inland: group(t.Inland), Foreign: group(t.Foreign)}
 	in, err := l.batchMessage(ctx, b, mtiSettle, codec.NetBatch, func(f *fields) {
 		f.value(48, totals)
@@ -77,7 +81,13 @@ func balance(told, said codec.GroupTotals) queue.Balance {
 // message, not of the entry (03 12 25 30 97 A7 and the temporary ones), and an
 // entry that cannot be expressed, of which nothing was sent
 // (queue.ErrUnsendable).
+//
+// Hosts of ISO 8583 have no upload: they are told the entry by an advice of its
+// own identity, which they book or know (94, 913).
 func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
+	if l.opts.Style != UnionPay {
+		return l.adviseDetail(ctx, e)
+	}
 	if e.Op == queue.Sale && e.Kind == queue.Request {
 		item, err := l.detail(e)
 		if err != nil {
@@ -92,6 +102,20 @@ func (l *Link) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (qu
 	}
 	in, err := l.manage(ctx, func(context.Context) (*codec.Message, error) { return m, nil })
 	return l.coded(in, err, ofEntry)
+}
+
+// DetailRank is in which round of an upload an entry's detail goes: first what was
+// sold offline, then what was asked online, then refunds.
+func (l *Link) DetailRank(e queue.Entry) int {
+	switch {
+	case l.opts.Style != UnionPay:
+		return 0
+	case e.Op == queue.Refund:
+		return 2
+	case e.Kind == queue.Request:
+		return 1
+	}
+	return 0
 }
 
 // detailMessage is an entry's own message as an upload has it: without PIN,
@@ -132,7 +156,14 @@ func (l *Link) detail(e queue.Entry) (d codec.Detail48, err error) {
 // the new batch number.
 //
 // Errors: as of SendTotals; with any other code the batch is not closed.
+//
+// Hosts of ISO 8583 have no such message: what this link has told of the batch is
+// told again, as by EndTotals. A link that was made since has told nothing:
+// errors.ErrUnsupported.
 func (l *Link) EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error) {
+	if l.opts.Style != UnionPay {
+		return l.endTold(ctx, b, balanced)
+	}
 	code := codec.NetBatchEnd
 	if balanced {
 		code = codec.NetBatchEndEqual
@@ -143,13 +174,21 @@ func (l *Link) EndBatch(ctx context.Context, b queue.Batch, balanced bool, recor
 
 // batchMessage sends a message about b under a trace number of its own.
 func (l *Link) batchMessage(ctx context.Context, b queue.Batch, t codec.MTI, code int, fill func(*fields)) (incoming, error) {
+	return l.numbered(ctx, t, func(stan queue.STAN) *fields {
+		f := l.networkMessage(t, stan, b.HostBatch, code)
+		fill(f)
+		return f
+	})
+}
+
+// numbered sends what build makes with a trace number of its own.
+func (l *Link) numbered(ctx context.Context, t codec.MTI, build func(queue.STAN) *fields) (incoming, error) {
 	return l.manage(ctx, func(ctx context.Context) (*codec.Message, error) {
 		stan, err := l.numbers.NextSTAN(ctx, l.lane)
 		if err != nil {
 			return nil, fmt.Errorf("%s: no trace number: %w", t, err)
 		}
-		f := l.networkMessage(t, stan, b.HostBatch, code)
-		fill(f)
+		f := build(stan)
 		if f.err != nil {
 			return nil, notSent(f.err)
 		}
@@ -204,9 +243,12 @@ func (l *Link) batchEnded(ctx context.Context, code string) {
 }
 
 func endsBatch(m *codec.Message) bool {
+	if m.Type() != mtiUpload {
+		return false
+	}
 	text, _ := m.Text(60)
 	p, err := codec.ParsePrivate60(text)
-	return err == nil && m.Type() == mtiUpload && (p.Network == codec.NetBatchEnd || p.Network == codec.NetBatchEndEqual)
+	return err == nil && (p.Network == codec.NetBatchEnd || p.Network == codec.NetBatchEndEqual)
 }
 
 // ofEntry tells whether a code speaks of the entry that was uploaded.

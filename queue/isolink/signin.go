@@ -45,7 +45,7 @@ func (l *Link) ready(ctx context.Context) error {
 	defer cancel()
 	begun := time.Now()
 	for try := 1; ; try++ {
-		needed := l.current().mac == nil
+		needed := !l.current().in
 		err := l.getReady(ctx)
 		if needed && (err == nil || lineError("", err).Reason == Silent) {
 			l.noteSignIn(time.Since(begun))
@@ -84,7 +84,7 @@ func (l *Link) tryAgain(ctx context.Context, err error, try int) bool {
 
 func (l *Link) getReady(ctx context.Context) error {
 	c, err := l.connect(ctx)
-	if err != nil || l.current().mac != nil {
+	if err != nil || l.current().in {
 		return err
 	}
 	return l.signIn(ctx, c)
@@ -107,8 +107,7 @@ func (l *Link) signIn(ctx context.Context, c *conn) error {
 	if err != nil {
 		return fmt.Errorf("sign-in: no trace number: %w", err)
 	}
-	f := l.networkMessage(mtiSignIn, stan, batch, l.opts.SignIn)
-	f.value(63, codec.Private63{Code: pad(l.opts.Operator, 3)})
+	f := l.signInMessage(stan, batch)
 	if f.err != nil {
 		return f.err
 	}
@@ -176,7 +175,7 @@ func (l *Link) waitForLanding(ctx context.Context) {
 func (l *Link) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.session.mac = nil
+	l.session.in = false
 }
 
 // SignOff tells the host that the terminal stops for now (0820); the next Prepare
@@ -189,7 +188,7 @@ func (l *Link) SignOff(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	if l.current().mac == nil {
+	if !l.current().in {
 		return nil
 	}
 	return l.signOff(ctx)
@@ -208,7 +207,7 @@ func (l *Link) signOff(ctx context.Context) (err error) {
 	if ev.STAN, err = l.numbers.NextSTAN(ctx, l.lane); err != nil {
 		return fmt.Errorf("sign-off: no trace number: %w", err)
 	}
-	f := l.networkMessage(mtiNetwork, ev.STAN, l.current().line.HostBatch, codec.NetSignOff)
+	f := l.signOffMessage(ev.STAN)
 	if f.err != nil {
 		return f.err
 	}
@@ -233,22 +232,27 @@ func (l *Link) converse(ctx context.Context, c *conn, m *codec.Message) (incomin
 
 // ask is converse with the time that ctx leaves.
 func (l *Link) ask(ctx context.Context, c *conn, m *codec.Message) (in incoming, err error) {
-	frame, err := l.frame(m, nil)
+	w := newWant(m)
+	if l.opts.Style != UnionPay && l.opts.Spec.CarriesMAC(m.Type()) {
+		w.mac = l.opts.MAC
+	}
+	frame, err := l.frame(m, w.mac)
 	if err != nil {
 		return in, err
 	}
-	w := newWant(m)
 	if _, err = l.post(ctx, c, frame, w); err != nil {
 		return in, lineError(m.Type().String(), l.whyEnded(c.whyUnwritten(err)))
 	}
 	if in, err = l.await(ctx, c, w); err != nil {
 		return in, err
 	}
-	if err := identity(m, in.m); err != nil {
-		l.tell(Event{Kind: Suspect, Type: in.m.Type().String(), STAN: stanOf(m), Err: err})
-		return in, err
+	if err = identity(m, in.m); err == nil {
+		err = badMAC(in.m.Type(), l.verify(w, in))
 	}
-	return in, nil
+	if err != nil {
+		l.tell(Event{Kind: Suspect, Type: in.m.Type().String(), STAN: stanOf(m), Err: err})
+	}
+	return in, err
 }
 
 // accept takes the answer to a sign-in.
@@ -260,6 +264,11 @@ func (l *Link) accept(m *codec.Message) (line queue.Line, err error) {
 	if r := l.opts.Codes(code); !r.Approved() {
 		return line, &LineError{During: "sign-in", Reason: refusal(r), Code: code}
 	}
+	if l.opts.Style != UnionPay {
+		line.HostTime = l.hostTime(m)
+		l.enter(l.opts.MAC, line)
+		return line, nil
+	}
 	text, _ := m.Text(60)
 	p, err := codec.ParsePrivate60(text)
 	if err != nil || p.Batch == 0 {
@@ -269,14 +278,19 @@ func (l *Link) accept(m *codec.Message) (line queue.Line, err error) {
 	if err != nil {
 		return line, &LineError{During: "sign-in", Reason: KeysWrong, Err: err}
 	}
-	line = queue.Line{HostBatch: uint32(p.Batch), HostTime: hostTime(m, time.Now(), l.opts.Zone)}
+	line = queue.Line{HostBatch: uint32(p.Batch), HostTime: l.hostTime(m)}
+	l.enter(mac, line)
+	return line, nil
+}
+
+// enter begins a session.
+func (l *Link) enter(mac codec.MAC, line queue.Line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.session = session{n: l.session.n + 1, mac: mac, line: line}
+	l.session = session{n: l.session.n + 1, in: true, mac: mac, line: line}
 	if l.asks.refused != 0 {
 		l.asks = asks{}
 	}
-	return line, nil
 }
 
 func (l *Link) loadKeys(m *codec.Message) (codec.MAC, error) {

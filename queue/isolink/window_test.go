@@ -136,7 +136,7 @@ func TestABadAnswerIsNotItsNeighboursTrouble(t *testing.T) {
 					}
 				}
 			}))
-			l := h.link(&isolink.Options{Window: 8, AnswerTimeout: 200 * time.Millisecond})
+			l := h.link(&isolink.Options{Window: 8, AnswerTimeout: 500 * time.Millisecond})
 			_, err := l.Prepare(t.Context())
 			require.NoError(t, err)
 			bad := 0
@@ -194,14 +194,16 @@ func TestLateAnswersInAWindow(t *testing.T) {
 	for name, heard := range map[string]bool{"others are heard": true, "all are silent": false} {
 		t.Run(name, func(t *testing.T) {
 			held := make(chan *asked, 8)
-			h := newScripted(t, financial(func(a *asked) {
-				if heard && stan(a) == "000004" {
-					a.answer("00", nil)
-				} else {
-					held <- a
+			h := newScripted(t, gather(4, func(all []*asked) {
+				for _, a := range all {
+					if heard && stan(a) == "000004" {
+						a.answer("00", nil)
+					} else {
+						held <- a
+					}
 				}
 			}))
-			l := h.link(&isolink.Options{Window: 4, AnswerTimeout: 60 * time.Millisecond})
+			l := h.link(&isolink.Options{Window: 4, AnswerTimeout: 300 * time.Millisecond})
 			_, err := l.Prepare(t.Context())
 			require.NoError(t, err)
 			for n, err := range sentAll(l, 1, 4) {

@@ -99,7 +99,7 @@ func TestConflicts(t *testing.T) {
 			c := conflict(t, submit(t, l, sub(j, 1, same)))
 			require.Equal(t, OtherSequence, c.Why)
 			require.Equal(t, Identity{j, 1, 1}, c.Against)
-			require.Equal(t, OtherContent, conflict(t, submit(t, l, sub(j, 1, batch))).Why)
+			require.Equal(t, OtherBatch, conflict(t, submit(t, l, sub(j, 1, batch))).Why)
 		}
 		var why []Why
 		for c, err := range l.Conflicts(bg, j) {

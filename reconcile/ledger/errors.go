@@ -29,6 +29,8 @@ type Why uint8
 const (
 	// OtherContent: the identity is booked with other content.
 	OtherContent Why = iota + 1
+	// OtherBatch: the entry is booked under another batch number of the host.
+	OtherBatch
 	// OtherSequence: the ref is booked under another sequence, and that booking
 	// stands.
 	OtherSequence
@@ -40,7 +42,8 @@ const (
 	TwiceClaimed
 )
 
-var whyNames = [...]string{"", "the same entry with other content", "the same ref under another sequence",
+var whyNames = [...]string{"", "the same entry with other content",
+	"the same entry with another batch number", "the same ref under another sequence",
 	"an older epoch than the one known here", "held by another device"}
 
 func (w Why) String() string {

@@ -261,10 +261,13 @@ func wholeProblem(results []Result) error {
 		}
 	}
 	var conflict *ConflictError
-	if errors.As(first, &conflict) && conflict.Why != OlderEpoch {
-		return nil
+	if !errors.As(first, &conflict) || conflict.Why == OlderEpoch {
+		return first
 	}
-	return first
+	if conflict.Why == OtherBatch && len(results) == 1 {
+		return wire.NewProblem(wire.ProblemKeyConflict, conflict.Error())
+	}
+	return nil
 }
 
 func (l *Ledger) logResults(ctx context.Context, d Device, results []Result) {

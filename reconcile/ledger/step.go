@@ -43,7 +43,7 @@ func (s submission) book(tx Tx, o *Options) (res Result, err error) {
 			continue
 		}
 		if b.Entry.HostBatch != s.entry.HostBatch {
-			return s.setAside(tx, OtherContent, b.Identity)
+			return s.setAside(tx, OtherBatch, b.Identity)
 		}
 		return Result{Booking: b, Repeat: true}, s.home.seen(tx, s.Epoch)
 	}

@@ -19,6 +19,9 @@ type Line struct {
 	MaxEntries int      // of one request, 1 to the constant MaxEntries; 0: that many
 	MaxBytes   int      // of one request's JSON, at least 16384; 0: MaxRequest
 	Codings    []string // the content codings that it reads, beside identity; up to 8
+	// Spread is the interval over which devices spread their first contact after
+	// an outage, in whole seconds up to a day; 0: the device's own default.
+	Spread time.Duration
 	// Dictionary is the DictionarySHA256 of the host; empty where it has none.
 	Dictionary string
 }
@@ -34,6 +37,7 @@ type lineJSON struct {
 	MaxEntries int      `json:"maxEntries,omitempty"`
 	MaxBytes   int      `json:"maxBytes,omitempty"`
 	Codings    []string `json:"codings,omitempty"`
+	Spread     int      `json:"spread,omitempty"`
 	Dictionary string   `json:"dictionary,omitempty"`
 }
 
@@ -51,7 +55,7 @@ func (l Line) Compressed() bool {
 // Encode returns the body.
 func (l Line) Encode() []byte {
 	return marshal(lineJSON{l.Lane.Host, l.Lane.Merchant, l.Lane.Terminal, timeText(zoned(l.Time)), l.HostBatch,
-		l.MaxEntries, l.MaxBytes, l.Codings, l.Dictionary})
+		l.MaxEntries, l.MaxBytes, l.Codings, int(l.Spread / time.Second), l.Dictionary})
 }
 
 // DecodeLine reads the body of an answer. The error is a *SyntaxError.
@@ -78,6 +82,8 @@ func DecodeLine(body []byte) (l Line, err error) {
 			l.MaxBytes = int(r.number(minBytes, MaxRequest))
 		case "codings":
 			r.array(8, func() { l.Codings = append(l.Codings, r.text(64)) })
+		case "spread":
+			l.Spread = time.Duration(r.number(1, 86400)) * time.Second
 		case "dictionary":
 			l.Dictionary = r.text(64)
 		default:

@@ -32,6 +32,7 @@ const (
 	ProblemKeyConflict  ProblemType = "key-conflict"  // 422: the key is booked with other content
 	ProblemKeyMismatch  ProblemType = "key-mismatch"  // 422: the key is not that of the body
 	ProblemBusy         ProblemType = "busy"          // 503 (or 429): later; Retry-After says when
+	ProblemMaintenance  ProblemType = "maintenance"   // 503: a planned pause; Retry-After says until when
 )
 
 var problems = map[ProblemType]struct {
@@ -51,6 +52,7 @@ var problems = map[ProblemType]struct {
 	ProblemKeyConflict:  {http.StatusUnprocessableEntity, "Idempotency-Key was used with other content"},
 	ProblemKeyMismatch:  {http.StatusUnprocessableEntity, "Idempotency-Key is not that of the body"},
 	ProblemBusy:         {http.StatusServiceUnavailable, "Busy, nothing was booked"},
+	ProblemMaintenance:  {http.StatusServiceUnavailable, "Maintenance, nothing was booked"},
 }
 
 // ProblemMedia is the media type of a Problem.

@@ -1,0 +1,116 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/tallystick/tallystick/queue"
+)
+
+// Verify walks the whole ledger, as of one synced state, and checks that every
+// booking has the digest of its content, that the order of booking is dense and
+// names each booking once, that journals and refs agree with the bookings, and
+// that what undid a booking is booked. It needs memory for the journals' counts
+// alone.
+//
+// Errors: ErrDamaged with what does not hold, those of the engine.
+func (l *Ledger) Verify(ctx context.Context) error {
+	return l.engine.View(ctx, func(tx Tx) error {
+		n, err := verifyOrder(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return verifyBookings(ctx, tx, n)
+	})
+}
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+}
+
+func verifyOrder(ctx context.Context, tx Tx) (n uint64, err error) {
+	err = tx.Scan(key(spaceOrder), nil, func(k, v []byte) (bool, error) {
+		n++
+		if !bytes.Equal(k, key(spaceOrder, u64(n))) {
+			return false, damaged("position %d is missing", n)
+		}
+		b, err := loadBooking(tx, v)
+		if err == nil && b.Position != n {
+			err = damaged("position %d names booking %s, which has position %d", n, b.Identity, b.Position)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		return err == nil, err
+	})
+	return n, err
+}
+
+func verifyBookings(ctx context.Context, tx Tx, n uint64) error {
+	counts := map[[16]byte]uint64{}
+	found := uint64(0)
+	err := tx.Scan(key(spaceBooking), nil, func(k, v []byte) (bool, error) {
+		id, err := identityOf(k)
+		if err != nil {
+			return false, err
+		}
+		b, err := decodeBooking(id, v)
+		if err == nil {
+			found++
+			counts[b.Journal]++
+			err = verifyBooking(tx, b)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	if found != n {
+		return damaged("%d bookings for %d positions", found, n)
+	}
+	for journal, have := range counts {
+		bk, known, err := loadBook(tx, journal)
+		if err != nil {
+			return err
+		}
+		if !known || bk.Entries != have {
+			return damaged("journal %x counts %d entries and has %d", journal, bk.Entries, have)
+		}
+	}
+	return nil
+}
+
+func verifyBooking(tx Tx, b Booking) error {
+	if sha256.Sum256(b.Canonical(nil)) != b.Digest {
+		return damaged("booking %s is not what its digest says", b.Identity)
+	}
+	for _, by := range []queue.ID{b.Reversal, b.VoidedBy} {
+		if by == 0 {
+			continue
+		}
+		all, err := bookingsAt(tx, b.Journal, by)
+		if err != nil {
+			return err
+		}
+		about := false
+		for _, x := range all {
+			about = about || x.Entry.Original == b.Sequence
+		}
+		if !about {
+			return damaged("booking %s was undone by entry %d, which is not booked", b.Identity, by)
+		}
+	}
+	if b.Entry.Kind == queue.Reversal || b.State == queue.Reversed {
+		return nil
+	}
+	at, err := tx.Get(key(spaceRef, b.Journal[:], []byte(b.Entry.Ref)))
+	if err == nil && !bytes.Equal(at, b.key()) {
+		err = damaged("the ref of booking %s does not lead to it", b.Identity)
+	}
+	return err
+}
