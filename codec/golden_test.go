@@ -181,16 +181,25 @@ func TestMACOfCapturedSale(t *testing.T) {
 }
 
 func TestMACVectors(t *testing.T) {
-	for _, v := range []struct{ key, folded, want string }{
-		{"DAB36167E6DFB5EF", "8669012722F217C6", "E5805ECB"},
-		{"C24A8FB57AA20123", "4D08F434464FE7BF", "8A9E91B8"},
-	} {
-		mac, err := NewECBMAC(unhexed(t, v.key))
-		require.NoError(t, err)
-		sum, err := mac.Sum(unhexed(t, v.folded))
-		require.NoError(t, err)
-		require.Equal(t, v.want, string(sum[:]))
+	text, err := os.ReadFile("testdata/mac.txt")
+	require.NoError(t, err)
+	n, v := 0, map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v[key] = strings.TrimSpace(value)
+		if key != "field" {
+			continue
+		}
+		s, err := UnionPay().With("mac " + v["rule"])
+		require.NoError(t, err, v["mac"])
+		mac, err := s.NewMAC(unhexed(t, v["key"]))
+		require.NoError(t, err, v["mac"])
+		sum, err := mac.Sum(unhexed(t, v["text"]))
+		require.NoError(t, err, v["mac"])
+		require.Equal(t, unhexed(t, v["field"]), sum[:], v["mac"])
+		n++
 	}
+	require.Equal(t, 7, n)
 }
 
 func TestWorkingKeysOfCapturedSignIn(t *testing.T) {

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,35 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCBCMACVectors(t *testing.T) {
-	// FIPS 113, appendix: DES key 0123456789ABCDEF.
-	x99, err := NewX99MAC(unhexed(t, "0123456789ABCDEF"), MACOptions{})
-	require.NoError(t, err)
-	sum, err := x99.Sum([]byte("7654321 Now is the time for "))
-	require.NoError(t, err)
-	require.Equal(t, unhexed(t, "F1D30F6849312CA4"), sum[:])
-	for form, want := range map[MACForm]string{MACLeft: "F1D30F6800000000", MACHex: "4631443330463638"} {
-		m, err := NewX99MAC(unhexed(t, "0123456789ABCDEF"), MACOptions{Form: form})
-		require.NoError(t, err)
-		sum, err = m.Sum([]byte("7654321 Now is the time for "))
-		require.NoError(t, err)
-		require.Equal(t, unhexed(t, want), sum[:])
-	}
-
-	// mynw.cn/netsecurity/12427.html, padded with 0x80.
-	data := unhexed(t, "4348454E48414F2D50437C424645424642464630303033303643337E39425030504432434E3730313633363649303034337C32303234303131317C32303235303130317C383139317C30")
+func TestMACPaddingAndKeys(t *testing.T) {
 	key := unhexed(t, "5775204D69616F6A756E404726444311")
-	x919, err := NewX919MAC(key, MACOptions{Pad80: true})
+	pad80, err := NewX919MAC(key, MACOptions{Pad80: true})
 	require.NoError(t, err)
-	sum, err = x919.Sum(data)
-	require.NoError(t, err)
-	require.Equal(t, unhexed(t, "4089819D3D991CC7"), sum[:])
 	zeros, err := NewX919MAC(key, MACOptions{})
 	require.NoError(t, err)
-	sum, err = zeros.Sum(append(bytes.Clone(data), 0x80, 0))
-	require.NoError(t, err)
-	require.Equal(t, unhexed(t, "4089819D3D991CC7"), sum[:], "filled up by hand and with zeros")
-	aligned, err := x919.Sum(make([]byte, 8))
+	aligned, err := pad80.Sum(make([]byte, 8))
 	require.NoError(t, err)
 	other, err := zeros.Sum(make([]byte, 8))
 	require.NoError(t, err)

@@ -265,3 +265,17 @@ func TestIncompleteEndsWithItsContext(t *testing.T) {
 	_, err = Incomplete(ctx, q, "depot", b)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// What the journal's canonical bytes hold is what a host's entry shows.
+func TestHostEntryReadsCanonicalBytes(t *testing.T) {
+	q, _ := journalOf(t, 0)
+	tx := card("with everything", 1250)
+	tx.Approval, tx.Operator = "Y1", "0007"
+	e, err := q.Append(bg, tx)
+	require.NoError(t, err)
+	h, err := parseCanonical(q.Canonical(nil, e))
+	require.NoError(t, err)
+	require.Equal(t, HostEntry{Ref: e.Ref, Lane: cardLane, Kind: queue.Advice, Op: queue.Sale, Tender: queue.CardTender, STAN: e.STAN,
+		Amount: e.Amount, Time: h.Time, Operator: "0007", MaskedPAN: e.MaskedPAN}, h)
+	require.True(t, h.Time.Equal(e.Time))
+}

@@ -61,19 +61,22 @@ type reasoner interface {
 	LineReason() (reason, code string)
 }
 
-// causeOf tells why there is no line.
+// causeOf tells why there is no line; Paused says that the host planned it.
 func causeOf(err error) (c Cause, code string) {
+	var plan interface{ Planned() bool } // as package queue asks
 	var known reasoner
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var timeout net.Error
 	switch {
+	case errors.As(err, &plan) && plan.Planned():
+		return Paused, ""
 	case errors.As(err, &known):
 		reason, code := known.LineReason()
 		for c := NoLine; c <= KeysWrong; c++ {
 			if causeNames[c] == reason {
-				return c, code[:min(len(code), maxCode)]
+				return c, printable(code)
 			}
 		}
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -89,5 +92,13 @@ func causeOf(err error) (c Cause, code string) {
 	return NoLine, ""
 }
 
-// maxCode bounds a host's code, which comes from outside.
-const maxCode = 4
+// printable bounds a host's code, which comes from outside.
+func printable(code string) string {
+	code = code[:min(len(code), 4)]
+	for i := range len(code) {
+		if code[i] <= ' ' || code[i] > '~' {
+			return ""
+		}
+	}
+	return code
+}

@@ -28,7 +28,15 @@ func TestCauseOf(t *testing.T) {
 		require.Equal(t, "58", code)
 	}
 	_, code := causeOf(&reasoned{"host_refused", "a very long code"})
-	require.Equal(t, "a ve", code)
+	require.Equal(t, "", code, "a code without blanks")
+	_, code = causeOf(&reasoned{"host_refused", "58" + "99" + "0"})
+	require.Equal(t, "5899", code)
+	_, code = causeOf(&reasoned{"host_refused", "5\n"})
+	require.Empty(t, code)
+	planned, _ := causeOf(&queue.PauseError{CutOver: true, Err: &reasoned{"host_busy", "90"}})
+	require.Equal(t, Paused, planned)
+	slot, _ := causeOf(&queue.PauseError{Err: &reasoned{"host_busy", "91"}})
+	require.Equal(t, HostBusy, slot)
 	for want, errs := range map[Cause][]error{
 		NoName:    {&net.DNSError{IsNotFound: true}},
 		NoNetwork: {&net.DNSError{}},

@@ -70,7 +70,7 @@ func Example() {
 	// Output:
 	// no network
 	// true
-	// 2 payments have not reached the host yet: the device has no network; check Wi-Fi, SIM card or cable, and go on with what can be paid offline.
+	// 2 transactions have not reached the host yet: the device has no network; check Wi-Fi, SIM card or cable, and go on with what can be paid offline.
 	// 还有 2 笔交易没有送达主机：设备没有网络；请检查 Wi-Fi、SIM 卡或网线，其间可继续受理离线付款。
 }
 

@@ -51,7 +51,7 @@ func TestHistoriesAreKept(t *testing.T) {
 // Any cut and any flipped bit is noticed; nothing is half believed.
 func TestDamagedHistories(t *testing.T) {
 	whole := encodeHistories(map[queue.Lane]*history{{Host: "h", Merchant: "m", Terminal: "t"}: someHistories()[queue.Lane{Host: "acquirer", Merchant: "m", Terminal: "1"}]})
-	for n := range whole {
+	for n := 0; n < len(whole); n += 1 + len(whole)/400 {
 		_, err := decodeHistories(whole[:n])
 		require.ErrorIs(t, err, errDamaged)
 		b := bytes.Clone(whole)
@@ -84,6 +84,27 @@ func FuzzDecodeHistories(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, all, again)
 	})
+}
+
+// However much there is to count, a week of it has a bound.
+func TestSizeOfAWeek(t *testing.T) {
+	full := new(counts)
+	for i := range full {
+		full[i] = 1<<16 - 1
+	}
+	h := new(history)
+	for n := range int64(8) {
+		d := day{n: 20000 + n}
+		for of := range d.hours {
+			d.hours[of] = [classes]*counts{full, full}
+		}
+		h.days = append(h.days, d)
+	}
+	b := encodeHistories(map[queue.Lane]*history{{}: h})
+	require.Less(t, len(b), 110_000)
+	got, err := decodeHistories(b)
+	require.NoError(t, err)
+	require.Equal(t, h, got[queue.Lane{}])
 }
 
 func TestFileThatCannotBeWritten(t *testing.T) {

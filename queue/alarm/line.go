@@ -29,6 +29,17 @@ type about struct {
 	currency queue.Currency
 }
 
+// safely measures. Whatever goes wrong there, in an app's Metrics or here, must
+// not turn the host's answer into a doubt.
+func (m *Monitor) safely(measure func()) {
+	defer func() {
+		if recover() != nil {
+			m.opts.Log.Error("a measurement panicked")
+		}
+	}()
+	measure()
+}
+
 // prepared takes what became of a Prepare.
 func (m *Monitor) prepared(l queue.Lane, ctx context.Context, took time.Duration, err error) {
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -39,10 +50,10 @@ func (m *Monitor) prepared(l queue.Lane, ctx context.Context, took time.Duration
 		failed, _ = causeOf(err)
 	}
 	m.opts.Metrics.Prepared(l, took, failed)
+	defer m.touch()
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.lineOf(l).connected(err)
-	m.mu.Unlock()
-	m.touch()
 }
 
 // connected counts failures to get a line.
@@ -52,8 +63,10 @@ func (s *line) connected(err error) {
 		s.failures, s.failed, s.code = 0, 0, ""
 		return
 	}
-	s.failures++
-	s.failed, s.code = causeOf(err)
+	if cause, code := causeOf(err); cause != Paused {
+		s.failures++
+		s.failed, s.code = cause, code
+	}
 }
 
 // sent takes what became of one transmission.
@@ -64,14 +77,13 @@ func (m *Monitor) sent(l queue.Lane, k queue.Kind, ctx context.Context, took tim
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return
 	case errors.Is(err, queue.ErrNotSent):
-		m.mu.Lock()
-		m.lineOf(l).connected(err)
-		m.mu.Unlock()
-		m.touch()
+		m.prepared(l, ctx, took, err)
 		return
 	}
 	m.opts.Metrics.Sent(l, k, took, err == nil)
+	defer m.touch()
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	s := m.lineOf(l)
 	s.connected(nil)
 	if s.silent++; err == nil {
@@ -80,8 +92,6 @@ func (m *Monitor) sent(l queue.Lane, k queue.Kind, ctx context.Context, took tim
 	if err == nil || waitEnded(ctx, err) {
 		m.count(s, k, took)
 	}
-	m.mu.Unlock()
-	m.touch()
 }
 
 // waitEnded tells an answer that did not come in time from a line that broke or

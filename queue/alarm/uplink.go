@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tallystick/tallystick/queue"
@@ -29,7 +30,8 @@ func (m *Monitor) Uplink(l queue.Lane, up queue.Uplink) *Uplink {
 func (u *Uplink) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	began := time.Now()
 	a, err := u.up.Send(ctx, e)
-	u.m.sent(u.lane, e.Kind, ctx, time.Since(began), err)
+	took := time.Since(began)
+	u.m.safely(func() { u.m.sent(u.lane, e.Kind, ctx, took, err) })
 	return a, err
 }
 
@@ -41,7 +43,8 @@ func (u *Uplink) Prepare(ctx context.Context) (queue.Line, error) {
 	}
 	began := time.Now()
 	line, err := p.Prepare(ctx)
-	u.m.prepared(u.lane, ctx, time.Since(began), err)
+	took := time.Since(began)
+	u.m.safely(func() { u.m.prepared(u.lane, ctx, took, err) })
 	return line, err
 }
 
@@ -75,7 +78,9 @@ type Settler interface {
 	Foreign(e queue.Entry) bool
 }
 
-// HostUplink is an Uplink that can settle as well; a settlement is not measured.
+// HostUplink is an Uplink that can settle as well; a settlement is not
+// measured. What a host link may leave out of it (PerCurrency, EndTotals,
+// DetailRank) is as package reconcile takes it without.
 type HostUplink struct {
 	*Uplink
 	Settler
@@ -84,3 +89,28 @@ type HostUplink struct {
 // Host wraps the host link of a lane, as Uplink does. What it returns is a Host
 // of package reconcile.
 func (m *Monitor) Host(l queue.Lane, h Host) *HostUplink { return &HostUplink{m.Uplink(l, h), h} }
+
+// PerCurrency is the link's, false without one.
+func (h *HostUplink) PerCurrency() bool {
+	p, ok := h.Settler.(interface{ PerCurrency() bool })
+	return ok && p.PerCurrency()
+}
+
+// EndTotals is the link's, errors.ErrUnsupported without one.
+func (h *HostUplink) EndTotals(ctx context.Context, b queue.Batch, t queue.Totals, balanced bool) (queue.Answer, error) {
+	e, ok := h.Settler.(interface {
+		EndTotals(ctx context.Context, b queue.Batch, t queue.Totals, balanced bool) (queue.Answer, error)
+	})
+	if !ok {
+		return queue.Answer{}, errors.ErrUnsupported
+	}
+	return e.EndTotals(ctx, b, t, balanced)
+}
+
+// DetailRank is the link's, 0 without one.
+func (h *HostUplink) DetailRank(e queue.Entry) int {
+	if r, ok := h.Settler.(interface{ DetailRank(queue.Entry) int }); ok {
+		return r.DetailRank(e)
+	}
+	return 0
+}

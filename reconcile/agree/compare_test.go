@@ -22,7 +22,7 @@ func digest(seq uint64, version byte) [32]byte {
 func leaf(seq uint64, version byte) Leaf { return LeafOf(digest(seq, version)) }
 
 // dense is a half in which 1 to n stand.
-func dense(t testing.TB, n uint64) *Half {
+func dense(t require.TestingT, n uint64) *Half {
 	h := &Half{}
 	for s := uint64(1); s <= n; s++ {
 		require.NoError(t, h.Set(s, leaf(s, 1)))
@@ -31,7 +31,7 @@ func dense(t testing.TB, n uint64) *Half {
 }
 
 // without is a half without what drop chooses, as though it had never been seen.
-func without(t testing.TB, h *Half, drop func(uint64) bool) *Half {
+func without(t require.TestingT, h *Half, drop func(uint64) bool) *Half {
 	out := &Half{}
 	h.pages(func(first uint64, n *node) bool {
 		for i := range uint64(fan) {
@@ -48,6 +48,33 @@ func without(t testing.TB, h *Half, drop func(uint64) bool) *Half {
 func serve(host *Half) Exchange {
 	return func(ctx context.Context, m []byte) ([]byte, error) {
 		return Answer(ctx, m, host, func(uint64) ([]Held, error) { return nil, nil })
+	}
+}
+
+// treeOnly answers as a host that gives neither gaps nor sketches.
+func treeOnly(host *Half) Exchange {
+	return func(ctx context.Context, m []byte) ([]byte, error) {
+		h, b, err := readMessage(m)
+		if err != nil {
+			return nil, err
+		}
+		switch q := b.(type) {
+		case *rootQuery:
+			q.room = 0
+			m = writeMessage(h, q)
+		case *sketchQuery:
+			return writeAnswer(&sketchAnswer{asked: askSketch}), nil
+		}
+		return serve(host)(ctx, m)
+	}
+}
+
+// after calls then once each message is answered.
+func after(x Exchange, then func()) Exchange {
+	return func(ctx context.Context, m []byte) ([]byte, error) {
+		a, err := x(ctx, m)
+		then()
+		return a, err
 	}
 }
 

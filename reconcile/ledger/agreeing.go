@@ -15,12 +15,18 @@ import (
 // learns what is here, and books nothing by it.
 //
 // Errors: ErrForeign, agree.ErrMessage, a *LimitError for a journal of too wide
-// gaps, those of the engine.
+// gaps, ErrBusy while another message or receipt of the device is being worked
+// at, those of the engine.
 func (l *Ledger) Agree(ctx context.Context, device string, message []byte) ([]byte, error) {
 	about, err := agree.Head(message)
 	if err != nil {
 		return nil, err
 	}
+	alone, err := l.alone(device)
+	if err != nil {
+		return nil, err
+	}
+	defer alone()
 	journal, known := about.Journal, false
 	err = l.engine.View(ctx, func(tx Tx) error {
 		var b journalBook
@@ -44,6 +50,15 @@ func (l *Ledger) Agree(ctx context.Context, device string, message []byte) ([]by
 		return err
 	})
 	return out, err
+}
+
+// alone lets a device ask for one thing at a time that takes long.
+func (l *Ledger) alone(device string) (done func(), err error) {
+	k := []string{string(key('x', []byte(device)))}
+	if !l.busy.take(k) {
+		return nil, ErrBusy
+	}
+	return func() { l.busy.give(k) }, nil
 }
 
 func (l *Ledger) held(ctx context.Context, journal [16]byte, seq queue.ID) ([]agree.Held, error) {

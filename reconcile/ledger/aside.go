@@ -121,48 +121,5 @@ func (l *Ledger) Conflicts(ctx context.Context, journal [16]byte) iter.Seq2[Conf
 	if journal != [16]byte{} {
 		prefix = key(spaceAside, journal[:])
 	}
-	return func(yield func(Conflict, error) bool) {
-		for kv, err := range pages(ctx, l.engine, prefix, nil) {
-			var c Conflict
-			if err == nil {
-				c, err = decodeConflict(kv.key, kv.value)
-			}
-			if !yield(c, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-type pair struct{ key, value []byte }
-
-// pages yields the records of a prefix from a key on, a page at a time, so that
-// no transaction is open while the loop body runs.
-func pages(ctx context.Context, e Engine, prefix, from []byte) iter.Seq2[pair, error] {
-	const size = 256
-	return func(yield func(pair, error) bool) {
-		for {
-			var page []pair
-			err := e.View(ctx, func(tx Tx) error {
-				page = page[:0]
-				return tx.Scan(prefix, from, func(k, v []byte) (bool, error) {
-					page = append(page, pair{k, v})
-					return len(page) < size, nil
-				})
-			})
-			if err != nil {
-				yield(pair{}, err)
-				return
-			}
-			for _, p := range page {
-				if !yield(p, nil) {
-					return
-				}
-			}
-			if len(page) < size {
-				return
-			}
-			from = append(append([]byte{}, page[size-1].key...), 0)
-		}
-	}
+	return pages(ctx, l.engine, prefix, nil, func(_ Tx, k, v []byte) (Conflict, error) { return decodeConflict(k, v) })
 }

@@ -274,11 +274,8 @@ func (l *Ledger) Drop(ctx context.Context, device string, hash [sha256.Size]byte
 // and last.
 func (l *Ledger) Attachments(ctx context.Context) iter.Seq2[Attachment, error] {
 	return func(yield func(Attachment, error) bool) {
-		for p, err := range pages(ctx, l.engine, key(spaceAttach), nil) {
-			var a Attachment
-			if err == nil {
-				a, err = decodeAttachment(p.key, p.value)
-			}
+		load := func(_ Tx, k, v []byte) (Attachment, error) { return decodeAttachment(k, v) }
+		for a, err := range pages(ctx, l.engine, key(spaceAttach), nil, load) {
 			if err == nil {
 				a, err = l.stand(ctx, a)
 			}
@@ -293,7 +290,8 @@ func (l *Ledger) Attachments(ctx context.Context) iter.Seq2[Attachment, error] {
 // out.
 func (l *Ledger) AttachmentsOf(ctx context.Context, journal [16]byte, seq queue.ID) ([]Attachment, error) {
 	var out []Attachment
-	for p, err := range pages(ctx, l.engine, key(spaceLink, journal[:], u64(uint64(seq))), nil) {
+	links := pages(ctx, l.engine, key(spaceLink, journal[:], u64(uint64(seq))), nil, func(_ Tx, k, v []byte) (pair, error) { return pair{k, v}, nil })
+	for p, err := range links {
 		if err != nil {
 			return nil, err
 		}

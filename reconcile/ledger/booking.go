@@ -28,7 +28,7 @@ func (id Identity) String() string {
 type Booking struct {
 	Identity
 	// Position is its place in the order of booking, dense and from 1. The RRN
-	// of every approval is made of it.
+	// of an approval is made of it, where Options.Decide gave none.
 	Position uint64
 	// Device is the name of the device that delivered it.
 	Device string

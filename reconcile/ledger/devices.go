@@ -137,17 +137,7 @@ func (l *Ledger) Device(ctx context.Context, name string) (d Device, err error) 
 
 // Devices yields the devices by name. An error is yielded once and last.
 func (l *Ledger) Devices(ctx context.Context) iter.Seq2[Device, error] {
-	return func(yield func(Device, error) bool) {
-		for p, err := range pages(ctx, l.engine, key(spaceDevice), nil) {
-			var d Device
-			if err == nil {
-				d, err = decodeDevice(string(p.key[1:]), p.value)
-			}
-			if !yield(d, err) || err != nil {
-				return
-			}
-		}
-	}
+	return pages(ctx, l.engine, key(spaceDevice), nil, func(_ Tx, k, v []byte) (Device, error) { return decodeDevice(string(k[1:]), v) })
 }
 
 // Token issues a token for the device, 43 characters, of which the ledger keeps

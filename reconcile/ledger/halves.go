@@ -15,6 +15,9 @@ type halves struct {
 	mu     sync.Mutex
 	cached map[[16]byte]*half
 	clock  uint64 // counts uses
+	sum    int64  // of the sizes
+	// building bounds how many are built at once.
+	building chan struct{}
 }
 
 type half struct {
@@ -55,7 +58,7 @@ func (h *halves) touch(journal [16]byte, seqs ...uint64) {
 		}
 	}
 	if len(c.touched) > maxTouched {
-		delete(h.cached, journal)
+		h.drop(journal)
 	}
 }
 
@@ -66,9 +69,6 @@ func (h *halves) get(journal [16]byte) *half {
 	c := h.cached[journal]
 	if c == nil {
 		c = &half{touched: map[uint64]struct{}{}}
-		if h.cached == nil {
-			h.cached = map[[16]byte]*half{}
-		}
 		h.cached[journal] = c
 	}
 	h.clock++
@@ -88,29 +88,33 @@ func (h *halves) taken(c *half) []uint64 {
 	return out
 }
 
-// settle drops what was used longest ago until the rest is within bounds, and c
-// itself where it failed.
+// settle takes note of what c takes, and drops what was used longest ago until
+// the rest is within bounds; c itself where it failed.
 func (h *halves) settle(journal [16]byte, c *half, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c.size = c.cost
-	if err != nil && h.cached[journal] == c {
-		delete(h.cached, journal)
+	if h.cached[journal] != c {
+		return // dropped meanwhile
 	}
-	for {
-		var sum int64
-		oldest := [16]byte{}
+	h.sum += c.cost - c.size
+	c.size = c.cost
+	if err != nil {
+		h.drop(journal)
+	}
+	for h.sum > maxHalves {
+		oldest := journal
 		for j, x := range h.cached {
-			sum += x.size
-			if o := h.cached[oldest]; o == nil || x.used < o.used {
+			if x.used < h.cached[oldest].used {
 				oldest = j
 			}
 		}
-		if sum <= maxHalves {
-			return
-		}
-		delete(h.cached, oldest)
+		h.drop(oldest)
 	}
+}
+
+func (h *halves) drop(journal [16]byte) {
+	h.sum -= h.cached[journal].size
+	delete(h.cached, journal)
 }
 
 // withHalf runs fn with what the ledger holds of the journal: all that was
@@ -155,7 +159,21 @@ func (l *Ledger) refresh(ctx context.Context, journal [16]byte, c *half) error {
 	return nil
 }
 
+func readBooking(_ Tx, k, v []byte) (Booking, error) {
+	id, err := identityOf(k)
+	if err != nil {
+		return Booking{}, err
+	}
+	return decodeBooking(id, v)
+}
+
 func (l *Ledger) buildHalf(ctx context.Context, journal [16]byte) (*agree.Half, int64, error) {
+	select {
+	case l.halves.building <- struct{}{}:
+		defer func() { <-l.halves.building }()
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
 	fresh := &agree.Half{}
 	at := costs{}
 	var same []Booking
@@ -169,15 +187,7 @@ func (l *Ledger) buildHalf(ctx context.Context, journal [16]byte) (*agree.Half, 
 		}
 		return fresh.Set(seq, leafOf(same))
 	}
-	for p, err := range pages(ctx, l.engine, key(spaceBooking, journal[:]), nil) {
-		if err != nil {
-			return nil, 0, err
-		}
-		id, err := identityOf(p.key)
-		if err != nil {
-			return nil, 0, err
-		}
-		b, err := decodeBooking(id, p.value)
+	for b, err := range pages(ctx, l.engine, key(spaceBooking, journal[:]), nil, readBooking) {
 		if err != nil {
 			return nil, 0, err
 		}

@@ -72,6 +72,7 @@ func New(ctx context.Context, engine Engine, signer ed25519.PrivateKey, o *Optio
 		own.Clock = time.Now
 	}
 	l := &Ledger{engine: engine, signer: signer, opts: &own, log: own.Log}
+	l.halves.cached, l.halves.building = map[[16]byte]*half{}, make(chan struct{}, 2)
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,20 +141,7 @@ func (l *Ledger) At(ctx context.Context, journal [16]byte, seq queue.ID) (out []
 // reversal or void is a booking of its own further on. The loop body may call
 // any method of l. An error is yielded once and last.
 func (l *Ledger) All(ctx context.Context, after uint64) iter.Seq2[Booking, error] {
-	return func(yield func(Booking, error) bool) {
-		for p, err := range pages(ctx, l.engine, key(spaceOrder), key(spaceOrder, u64(after+1))) {
-			var b Booking
-			if err == nil {
-				err = l.engine.View(ctx, func(tx Tx) error {
-					b, err = loadBooking(tx, p.value)
-					return err
-				})
-			}
-			if !yield(b, err) || err != nil {
-				return
-			}
-		}
-	}
+	return pages(ctx, l.engine, key(spaceOrder), key(spaceOrder, u64(after+1)), func(tx Tx, _, v []byte) (Booking, error) { return loadBooking(tx, v) })
 }
 
 // Holding is what the ledger has of a journal.
@@ -168,15 +156,8 @@ type Holding struct {
 // Journals yields what the ledger has of each journal. An error is yielded once
 // and last.
 func (l *Ledger) Journals(ctx context.Context) iter.Seq2[Holding, error] {
-	return func(yield func(Holding, error) bool) {
-		for p, err := range pages(ctx, l.engine, key(spaceBook), nil) {
-			var b journalBook
-			if err == nil {
-				b, err = decodeBook([16]byte(p.key[1:]), p.value)
-			}
-			if !yield(Holding{b.journal, b.Devices, b.Epoch, b.Entries, b.Top}, err) || err != nil {
-				return
-			}
-		}
-	}
+	return pages(ctx, l.engine, key(spaceBook), nil, func(_ Tx, k, v []byte) (Holding, error) {
+		b, err := decodeBook([16]byte(k[1:]), v)
+		return Holding{b.journal, b.Devices, b.Epoch, b.Entries, b.Top}, err
+	})
 }

@@ -151,14 +151,20 @@ func readReceipt(journal [16]byte, b []byte) (Receipt, error) {
 //
 // Errors: ErrForeign, ErrNotFound for a journal that the ledger does not know,
 // *InvalidError for ranges that are not ascending or of more than 1,048,576
-// sequences, *LimitError for what has more than 16,384 gaps, those of the
-// engine.
+// sequences, *LimitError for what has more than 16,384 gaps, ErrBusy
+// while another receipt or message of the device is being worked at, those of
+// the engine.
 func (l *Ledger) Receipt(ctx context.Context, device string, journal [16]byte, asked []agree.Range) ([]byte, error) {
 	if err := checkAsked(asked); err != nil {
 		return nil, err
 	}
+	alone, err := l.alone(device)
+	if err != nil {
+		return nil, err
+	}
+	defer alone()
 	r := Receipt{Journal: journal, Issued: l.now()}
-	err := l.engine.View(ctx, func(tx Tx) error {
+	err = l.engine.View(ctx, func(tx Tx) error {
 		b, known, err := loadBook(tx, journal)
 		switch {
 		case err != nil:
@@ -219,12 +225,8 @@ func heldIn(tx Tx, journal [16]byte, asked []agree.Range) ([]agree.Range, agree.
 		var newest *Booking
 		standing := 0
 		err := tx.Scan(key(spaceBooking, journal[:]), key(spaceBooking, journal[:], u64(r.From)), func(k, v []byte) (bool, error) {
-			id, err := identityOf(k)
-			if err != nil || uint64(id.Sequence) > r.To {
-				return false, err
-			}
-			b, err := decodeBooking(id, v)
-			if err != nil {
+			b, err := readBooking(tx, k, v)
+			if err != nil || uint64(b.Sequence) > r.To {
 				return false, err
 			}
 			if newest != nil && newest.Sequence != b.Sequence {

@@ -126,7 +126,7 @@ func (s submission) bookNew(tx Tx, o *Options, undone undo) (Result, error) {
 	}
 	if !s.retold {
 		b.Answer.HostTime = s.now
-		if b.Answer.Verdict == queue.Approved || b.Answer.Verdict == queue.Partial {
+		if b.Answer.RRN == "" && (b.Answer.Verdict == queue.Approved || b.Answer.Verdict == queue.Partial) {
 			b.Answer.RRN = rrn(b.Position)
 		}
 	}
@@ -219,11 +219,7 @@ func loadBooking(tx Tx, at []byte) (Booking, error) {
 func bookingsAt(tx Tx, journal [16]byte, seq queue.ID) (out []Booking, err error) {
 	prefix := key(spaceBooking, journal[:], u64(uint64(seq)))
 	err = tx.Scan(prefix, nil, func(k, v []byte) (bool, error) {
-		id, err := identityOf(k)
-		if err != nil {
-			return false, err
-		}
-		b, err := decodeBooking(id, v)
+		b, err := readBooking(tx, k, v)
 		out = append(out, b)
 		return true, err
 	})

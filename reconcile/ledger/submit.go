@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
@@ -163,8 +165,9 @@ func (l *Ledger) decide(ctx context.Context, s submission, card *wire.Card) (Res
 	case !decides(answer, s.entry.Amount):
 		return Result{Err: fmt.Errorf("%w on entry %s: it was decided as %s", ErrInDoubt, s.Identity, answer.Verdict)}, nil
 	}
+	// What was decided is booked, even if the device has gone away since.
 	s.answer, one[0] = clip(answer), Result{}
-	err = l.book(ctx, []submission{s}, one)
+	err = l.book(context.WithoutCancel(ctx), []submission{s}, one)
 	return one[0], err
 }
 
@@ -181,7 +184,10 @@ func decides(a queue.Answer, asked queue.Money) bool {
 
 // clip keeps of an answer what its message can carry.
 func clip(a queue.Answer) queue.Answer {
-	cut := func(s string, n int) string { return s[:min(n, len(s))] }
+	cut := func(s string, n int) string { return strings.ToValidUTF8(s[:min(n, len(s))], "") }
+	if y := a.HostTime.Year(); y < 1970 || y > 9999 {
+		a.HostTime = time.Time{}
+	}
 	a.Code, a.RRN, a.AuthCode = cut(a.Code, 4), cut(a.RRN, 24), cut(a.AuthCode, 12)
 	return a
 }

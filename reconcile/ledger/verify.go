@@ -52,11 +52,7 @@ func verifyBookings(ctx context.Context, tx Tx, n uint64) error {
 	counts := map[[16]byte]uint64{}
 	found := uint64(0)
 	err := tx.Scan(key(spaceBooking), nil, func(k, v []byte) (bool, error) {
-		id, err := identityOf(k)
-		if err != nil {
-			return false, err
-		}
-		b, err := decodeBooking(id, v)
+		b, err := readBooking(tx, k, v)
 		if err == nil {
 			found++
 			counts[b.Journal]++
