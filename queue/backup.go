@@ -105,7 +105,7 @@ func (q *Queue) bindPending(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.unbound() && number != 0 && !l.fenced {
+			if e.unbound() && (number != 0 || !l.contact.IsZero()) && !l.fenced {
 				bound[l.number] = append(bound[l.number], id)
 			}
 		}

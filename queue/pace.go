@@ -63,7 +63,6 @@ func (q *Queue) Pace(l Lane) (Pace, error) {
 type paces struct {
 	mu   sync.Mutex
 	all  map[Lane]*pace
-	hint time.Time // when the network was said to be back
 }
 
 func newPaces() *paces { return &paces{all: map[Lane]*pace{}} }

@@ -42,9 +42,9 @@
 //
 // The counts are kept in a file beside the journal, its path with ".answers"
 // added: durations and lane names, nothing of any payment, in some 10 kB a lane
-// and, with 7 days, never more than 110 kB. It is replaced as a whole every Options.SaveEvery and when Run ends,
-// so that a crash loses what came since and never the rest. A damaged file is
-// logged and begun anew.
+// and, with 7 days, never more than 110 kB. It is replaced as a whole every
+// Options.SaveEvery and when Run ends, so that a crash loses what came since and
+// never the rest. A damaged file is logged and begun anew.
 //
 // # Sentences
 //

@@ -195,14 +195,13 @@ func TestSignIn(t *testing.T) {
 
 // What no waiting heals is told at the first failure.
 func TestLastingCauseIsToldAtOnce(t *testing.T) {
-	bubble(t, nil, func(s *stage) {
+	bubble(t, &Options{Thresholds: Thresholds{SignIn: 1000}}, func(s *stage) {
 		s.host.set(func(h *host) { h.noLine = &reasoned{reason: "terminal_unknown", code: "03"} })
 		s.forward()
 		s.sell(1, 100)
-		pass(time.Second)
-		s.host.set(func(h *host) { h.noLine = &reasoned{reason: "silent"} })
 		pass(6 * time.Second)
-		require.Contains(t, fmt.Sprint(s.told()), "sign_in raised")
+		require.Contains(t, fmt.Sprint(s.told()), "sign_in raised terminal_unknown")
+		s.host.set(func(h *host) { h.noLine = &reasoned{reason: "silent"} })
 		pass(5 * time.Minute)
 		require.NotContains(t, fmt.Sprint(s.told()), "cleared", "it still fails, if for another reason")
 		require.Contains(t, s.m.Active()[0].Support(English), "no connection or no answer")

@@ -28,6 +28,8 @@ const (
 	ContentDiffers
 	// StandsThere is at the host and was not taken here.
 	StandsThere
+	// UndoneThere was accepted here, and the host has declined or reversed it.
+	UndoneThere
 	// Doubled is at the host once too often.
 	Doubled
 	// Mended was missing at the host, which has taken it from the upload.
@@ -58,7 +60,7 @@ func (f Finding) Acts() bool {
 var findingCodes = [findings]string{
 	Waiting: "waiting", Unanswered: "unanswered", Undecided: "undecided", Unsent: "unsent", Parked: "parked", Loss: "loss",
 	MissingThere: "missing_there", MissingHere: "missing_here", AmountDiffers: "amount_differs",
-	ContentDiffers: "content_differs", StandsThere: "stands_there", Doubled: "doubled", Mended: "mended",
+	ContentDiffers: "content_differs", StandsThere: "stands_there", UndoneThere: "undone_there", Doubled: "doubled", Mended: "mended",
 	HostHasMore: "host_has_more", BatchWaits: "batch_waits", CashDiffers: "cash_differs",
 	CollectedTwice: "collected_twice", Remark: "remark",
 }

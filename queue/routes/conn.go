@@ -1,0 +1,155 @@
+package routes
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// conn is a connection of a Dialer: it notes what goes over it.
+type conn struct {
+	net.Conn
+	d    *Dialer
+	line int
+
+	mu     sync.Mutex
+	owed   bool      // something was sent, and nothing came since
+	asked  time.Time // when
+	last   time.Time // when anything went over it
+	ended  bool
+	closed sync.Once
+}
+
+// Write is the connection's. One that was retired writes nothing.
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	now := time.Now()
+	if !c.owed {
+		c.owed, c.asked = true, now
+	}
+	c.last = now
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+// Read is the connection's. What comes is the line's success; an end with
+// something unanswered is its failure.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.mu.Lock()
+		answered, took := c.owed, time.Since(c.asked)
+		c.owed, c.last = false, time.Now()
+		c.mu.Unlock()
+		if answered {
+			c.d.choose.succeeded(c.line, took)
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.unanswered(err)
+	}
+	return n, err
+}
+
+var errUnanswered = errors.New("closed with something unanswered")
+
+// unanswered counts a connection that ended with something unanswered.
+func (c *conn) unanswered(err error) {
+	c.mu.Lock()
+	owed := c.owed
+	c.owed, c.ended = false, true
+	c.mu.Unlock()
+	if owed {
+		c.d.choose.failed(c.line, true, err)
+	}
+}
+
+// Close is the connection's, at once: what TLS would say in parting could wait
+// for a peer that does not read.
+func (c *conn) Close() (err error) {
+	c.unanswered(errUnanswered)
+	c.closed.Do(func() {
+		c.d.mu.Lock()
+		delete(c.d.conns, c)
+		c.d.mu.Unlock()
+		err = closeNow(c.Conn)
+	})
+	return err
+}
+
+func closeNow(c net.Conn) error {
+	if below, ok := c.(interface{ NetConn() net.Conn }); ok {
+		return below.NetConn().Close()
+	}
+	return c.Close()
+}
+
+// quiet is how long nothing must have gone over a connection that is retired.
+const quiet = 2 * time.Second
+
+// retire closes the connection if nothing is under way on it.
+func (c *conn) retire() {
+	c.mu.Lock()
+	idle := !c.owed && !c.ended && time.Since(c.last) >= quiet
+	if idle {
+		c.ended = true
+	}
+	c.mu.Unlock()
+	if idle {
+		_ = c.Close()
+	}
+}
+
+// spare is a connection that waits to be used. It is read from all the time, so
+// that its end is seen.
+type spare struct {
+	conn net.Conn
+	gone chan struct{} // closed when the reading has ended
+	err  error
+}
+
+func newSpare(c net.Conn) *spare {
+	s := &spare{conn: c, gone: make(chan struct{})}
+	go func() {
+		defer close(s.gone)
+		var b [1]byte
+		n, err := c.Read(b[:])
+		if n > 0 {
+			err = errors.New("the host spoke first")
+		}
+		s.err = err
+	}()
+	return s
+}
+
+func (s *spare) alive() bool {
+	select {
+	case <-s.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// take gives the connection out, nil when it has ended.
+func (s *spare) take() net.Conn {
+	if s.conn.SetReadDeadline(time.Unix(1, 0)) == nil {
+		<-s.gone
+		if errors.Is(s.err, os.ErrDeadlineExceeded) && s.conn.SetReadDeadline(time.Time{}) == nil {
+			return s.conn
+		}
+	}
+	s.discard()
+	return nil
+}
+
+func (s *spare) discard() {
+	_ = closeNow(s.conn)
+	<-s.gone
+}
