@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"io"
 	"strings"
 )
@@ -12,31 +10,31 @@ import (
 const maxInput = 1 << 20
 
 // input gives the bytes from the arguments or, if there are none, from in.
-func input(args []string, in io.Reader, text bool) ([]byte, error) {
+func input(words lang, args []string, in io.Reader, text bool) ([]byte, error) {
 	s := strings.Join(args, " ")
 	if len(args) == 0 {
 		b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 		if err != nil {
-			return nil, fmt.Errorf("reading the input: %w", err)
+			return nil, words.errorf("reading the input: %w", err)
 		}
 		s = string(b)
 	}
 	if len(s) > maxInput {
-		return nil, errors.New("the input is larger than 1 MiB")
+		return nil, words.errorf("the input is larger than 1 MiB")
 	}
 	if text {
 		return []byte(strings.TrimRight(s, "\r\n")), nil
 	}
-	b, err := fromDump(s)
+	b, err := fromDump(words, s)
 	if err == nil && len(b) == 0 {
-		err = errors.New("the input is empty: give the message as hexadecimal digits")
+		err = words.errorf("the input is empty: give the message as hexadecimal digits")
 	}
 	return b, err
 }
 
 // fromDump reads hexadecimal digits, with or without spaces, "0x" and colons,
 // and the dumps of xxd, hexdump -C and Wireshark.
-func fromDump(s string) ([]byte, error) {
+func fromDump(words lang, s string) ([]byte, error) {
 	var digits []byte
 	number := 0
 	for line := range strings.Lines(s) {
@@ -53,12 +51,12 @@ func fromDump(s string) ([]byte, error) {
 				digits = append(digits, c)
 			case strings.IndexByte(" \t:,-", c) >= 0:
 			default:
-				return nil, fmt.Errorf("line %d, column %d: not a hexadecimal digit", number, skipped+i+1)
+				return nil, words.errorf("line %d, column %d: not a hexadecimal digit", number, skipped+i+1)
 			}
 		}
 	}
 	if len(digits)%2 != 0 {
-		return nil, fmt.Errorf("an odd number of hexadecimal digits: %d", len(digits))
+		return nil, words.errorf("an odd number of hexadecimal digits: %d", len(digits))
 	}
 	return hex.AppendDecode(nil, digits)
 }
@@ -94,13 +92,13 @@ func isHex(s string) bool {
 }
 
 // parseKey reads a MAC key; nil if there is none.
-func parseKey(s string) ([]byte, error) {
+func parseKey(words lang, s string) ([]byte, error) {
 	if s == "" {
 		return nil, nil
 	}
 	key, err := hex.DecodeString(s)
 	if err != nil || len(key) != 8 && len(key) != 16 {
-		return nil, errors.New("the MAC key needs 16 or 32 hexadecimal digits")
+		return nil, words.errorf("the MAC key needs 16 or 32 hexadecimal digits")
 	}
 	return key, nil
 }

@@ -5,6 +5,8 @@
 //
 //	go run ./examples/decode 0800002000000 …
 //	go run ./examples/decode -dialect unionpay -mak DAB36167E6DFB5EF < dump.txt
+//
+// It speaks the language of the locale; -lang en and -lang zh choose one.
 package main
 
 import (
@@ -28,22 +30,28 @@ const (
 )
 
 type options struct {
-	dialect, table, moov, mak string
-	text, clear               bool
+	dialect, table, moov, mak, lang string
+	text, clear                     bool
 }
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	var o options
+	words, err := speak(langOf(args), os.Getenv)
+	if err != nil {
+		fmt.Fprintln(errs, "decode:", err)
+		return statusUsage
+	}
 	fs := flag.NewFlagSet("decode", flag.ContinueOnError)
 	fs.SetOutput(errs)
-	fs.StringVar(&o.dialect, "dialect", "", "dialect: "+strings.Join(dialectNames(), ", ")+"; guessed if not given")
-	fs.StringVar(&o.table, "table", "", "file with the table of a dialect of your own")
-	fs.StringVar(&o.moov, "moov", "", "file with a specification in the JSON of moov-io/iso8583")
-	fs.StringVar(&o.mak, "mak", "", "MAC key in hexadecimal digits: check the MAC")
-	fs.BoolVar(&o.text, "text", false, "the input is the message's own characters, not hexadecimal digits")
-	fs.BoolVar(&o.clear, "clear", false, "show card data too")
+	fs.StringVar(&o.dialect, "dialect", "", fmt.Sprintf(words.say("dialect: %s; guessed if not given"), strings.Join(dialectNames(), ", ")))
+	fs.StringVar(&o.table, "table", "", words.say("file with the table of a dialect of your own"))
+	fs.StringVar(&o.moov, "moov", "", words.say("file with a specification in the JSON of moov-io/iso8583"))
+	fs.StringVar(&o.mak, "mak", "", words.say("MAC key in hexadecimal digits: check the MAC"))
+	fs.StringVar(&o.lang, "lang", "", words.say("language: en or zh; the locale's if not given"))
+	fs.BoolVar(&o.text, "text", false, words.say("the input is the message's own characters, not hexadecimal digits"))
+	fs.BoolVar(&o.clear, "clear", false, words.say("show card data too"))
 	fs.Usage = func() {
-		fmt.Fprintln(errs, "usage: decode [flags] [hexadecimal digits …]   (from standard input if none are given)")
+		fmt.Fprintln(errs, words.say("usage: decode [flags] [hexadecimal digits …]   (from standard input if none are given)"))
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {
@@ -52,23 +60,40 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		}
 		return statusUsage
 	}
-	raw, err := input(fs.Args(), in, o.text)
+	raw, specs, key, err := o.read(words, fs.Args(), in)
 	if err != nil {
 		fmt.Fprintln(errs, "decode:", err)
 		return statusUsage
 	}
-	specs, err := o.specs()
-	if err != nil {
-		fmt.Fprintln(errs, "decode:", err)
-		return statusUsage
+	return report{words, out, o.clear}.show(guess(specs, raw), raw, key)
+}
+
+// langOf finds the value of -lang before the flags are read, so that what is
+// wrong with them can be said in that language.
+func langOf(args []string) (lang string) {
+	for i, a := range args {
+		name, value, has := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		switch {
+		case name != "lang" || a == name:
+		case has:
+			lang = value
+		case i+1 < len(args):
+			lang = args[i+1]
+		}
 	}
-	key, err := parseKey(o.mak)
-	if err != nil {
-		fmt.Fprintln(errs, "decode:", err)
-		return statusUsage
+	return lang
+}
+
+// read gives the message, the dialects to try and the MAC key.
+func (o options) read(words lang, args []string, in io.Reader) (raw []byte, specs []*codec.Spec, key []byte, err error) {
+	if raw, err = input(words, args, in, o.text); err != nil {
+		return nil, nil, nil, err
 	}
-	g := guess(specs, raw)
-	return report{out, o.clear}.show(g, raw, key)
+	if specs, err = o.specs(words); err != nil {
+		return nil, nil, nil, err
+	}
+	key, err = parseKey(words, o.mak)
+	return raw, specs, key, err
 }
 
 func dialectNames() []string {
@@ -80,7 +105,7 @@ func dialectNames() []string {
 }
 
 // specs gives the dialects to try.
-func (o options) specs() ([]*codec.Spec, error) {
+func (o options) specs(words lang) ([]*codec.Spec, error) {
 	switch {
 	case o.table != "":
 		b, err := os.ReadFile(o.table)
@@ -110,5 +135,5 @@ func (o options) specs() ([]*codec.Spec, error) {
 			return []*codec.Spec{s}, nil
 		}
 	}
-	return nil, fmt.Errorf("no dialect is called %q; there are: %s", o.dialect, strings.Join(dialectNames(), ", "))
+	return nil, words.errorf("no dialect is called %q; there are: %s", o.dialect, strings.Join(dialectNames(), ", "))
 }

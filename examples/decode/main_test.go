@@ -19,7 +19,7 @@ const (
 func decode(t *testing.T, in string, args ...string) (int, string, string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	status := run(args, strings.NewReader(in), &out, &errs)
+	status := run(append([]string{"-lang", "en"}, args...), strings.NewReader(in), &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -92,7 +92,7 @@ func TestGuessHeedsTheType(t *testing.T) {
 }
 
 func TestDumps(t *testing.T) {
-	want, err := fromDump("0800002000000012")
+	want, err := fromDump(nil, "0800002000000012")
 	require.NoError(t, err)
 	for _, s := range []string{
 		"08 00 00 20\n00 00 00 12\n", "0x08 0x00 0x00 0x20 0x00,0x00,0x00,0x12", "08:00:00:20:00:00:00:12",
@@ -100,13 +100,13 @@ func TestDumps(t *testing.T) {
 		"00000000  08 00 00 20 00 00 00 12                           |... ....|\n00000008\n",
 		"0000   08 00 00 20 00 00 00 12   ... ....\n",
 	} {
-		got, err := fromDump(strings.Replace(s, "00000008\n", "", 1))
+		got, err := fromDump(nil, strings.Replace(s, "00000008\n", "", 1))
 		require.NoError(t, err, s)
 		require.Equal(t, want, got, s)
 	}
-	_, err = fromDump("08 00\n00 g0")
+	_, err = fromDump(nil, "08 00\n00 g0")
 	require.EqualError(t, err, "line 2, column 4: not a hexadecimal digit")
-	_, err = fromDump("080")
+	_, err = fromDump(nil, "080")
 	require.ErrorContains(t, err, "odd number")
 }
 

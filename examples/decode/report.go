@@ -11,11 +11,16 @@ import (
 
 // report writes what was read.
 type report struct {
+	lang
 	out   io.Writer
 	clear bool // card data too
 }
 
-func (r report) line(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
+// line writes a line in the language; a line break in front of it is free.
+func (r report) line(format string, args ...any) {
+	bare := strings.TrimPrefix(format, "\n")
+	fmt.Fprintf(r.out, format[:len(format)-len(bare)]+r.say(bare)+"\n", args...)
+}
 
 // show writes the whole report and gives the exit status.
 func (r report) show(g reading, raw, key []byte) int {
@@ -27,10 +32,11 @@ func (r report) show(g reading, raw, key []byte) int {
 	}
 	m, err := g.spec.Decode(g.frame.Body)
 	if err != nil {
-		r.line("\n%v", err)
+		r.line("\n%s", r.problem(err))
 		return statusWrong
 	}
-	r.line("type     %s  %s\n", m.Type(), typeInWords(m.Type()))
+	r.line("type     %s  %s", m.Type(), r.typeInWords(m.Type()))
+	r.line("")
 	for de := range m.Fields {
 		r.field(m, de)
 	}
@@ -44,14 +50,14 @@ var lengthWords = map[codec.LengthForm]string{
 // frame writes what stands around the message.
 func (r report) frame(g reading) {
 	if words, ok := lengthWords[g.framing.Length]; ok {
-		r.line("length   %s", words)
+		r.line("length   %s", r.say(words))
 	}
 	if !g.framing.NoTPDU {
 		r.line("TPDU     %s", g.frame.TPDU)
 	}
 	if !g.framing.NoHeader {
 		h := g.frame.Header
-		r.line("header   %s  application %d, version %d, processing request: %s", h, h.Application(), h.Version(), processingInWords(h.Processing()))
+		r.line("header   %s  application %d, version %d, processing request: %s", h, h.Application(), h.Version(), r.say(processingInWords(h.Processing())))
 	}
 }
 
@@ -61,9 +67,9 @@ func (r report) field(m *codec.Message, de int) {
 	if r.clear {
 		value, _ = m.Text(de)
 	}
-	r.line("%4d  %-44s %s", de, m.Spec().FieldName(de), value)
+	r.line("%4d  %s %s", de, padded(r.say(m.Spec().FieldName(de)), 44), value)
 	for _, p := range parts(m, de, r.clear) {
-		r.line("%4s    %-42s %s", "", p.name, p.value)
+		r.line("      %s %s", padded("  "+r.words(p.name), 44), r.words(p.value))
 	}
 }
 
@@ -84,7 +90,7 @@ func (r report) mac(g reading, m *codec.Message, key []byte) int {
 		err = codec.VerifyMAC(g.frame.Body, m, alg)
 	}
 	if err != nil {
-		r.line("\nMAC      %v", err)
+		r.line("\nMAC      %v", r.problem(err))
 		return statusWrong
 	}
 	r.line("\nMAC      right")
@@ -94,14 +100,14 @@ func (r report) mac(g reading, m *codec.Message, key []byte) int {
 // wrong writes the dump with a caret under the byte that is to blame.
 func (r report) wrong(g reading, raw []byte) {
 	at := g.from + offsetOf(g.err, len(g.frame.Body))
-	r.line("\n%v", g.err)
+	r.line("\n%s", r.problem(g.err))
 	var fe *codec.FieldError
 	if errors.As(g.err, &fe) && fe.DE > 1 && g.spec.Defines(fe.DE) {
-		r.line("field %d is %s", fe.DE, g.spec.FieldName(fe.DE))
+		r.line("field %d is %s", fe.DE, r.say(g.spec.FieldName(fe.DE)))
 	}
 	if n := len(g.spans); n > 0 && g.spans[n-1].DE > 1 {
 		last := g.spans[n-1]
-		r.line("the last good field is %d, %s", last.DE, g.spec.FieldName(last.DE))
+		r.line("the last good field is %d, %s", last.DE, r.say(g.spec.FieldName(last.DE)))
 	}
 	r.line("")
 	shown := r.shown(g, raw)

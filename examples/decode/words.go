@@ -3,9 +3,9 @@ package main
 import "github.com/tallystick/tallystick/codec"
 
 // typeInWords says what the digits of a message type mean.
-func typeInWords(t codec.MTI) string {
+func (l lang) typeInWords(t codec.MTI) string {
 	class := []string{
-		"", "authorisation", "financial", "file", "reversal", "reconciliation", "administrative", "fee", "network management", "private",
+		"unknown", "authorisation", "financial", "file", "reversal", "reconciliation", "administrative", "fee", "network management", "unknown",
 	}[min(t>>8&15, 9)]
 	if t>>8 == 0x03 {
 		class = "batch upload or file"
@@ -13,9 +13,13 @@ func typeInWords(t codec.MTI) string {
 	function := []string{
 		"request", "answer", "advice", "advice answer", "notification", "notification answer", "instruction", "instruction answer",
 	}[t>>4&7]
-	s := class + " " + function
+	between, comma := " ", ", "
+	if l != nil {
+		between, comma = "", "，"
+	}
+	s := l.say(class) + between + l.say(function)
 	if t.IsRepeat() {
-		s += ", repeated"
+		s += comma + l.say("repeated")
 	}
 	return s
 }
