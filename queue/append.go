@@ -185,7 +185,7 @@ func (v *fileView) insert(t Transaction, k Kind, deferred bool, l laneRecord) (E
 		Deferred: deferred, MaskedPAN: t.Card.MaskedPAN()}
 	e.Data = bytes.Clone(t.Data)
 	if !t.Card.isZero() {
-		v.cards[id] = t.Card
+		v.keepCard(id, t.Card)
 	}
 	return v.journalled(e, l)
 }

@@ -152,8 +152,14 @@
 // chained by a hash (an HMAC where there are keys); the keyspaces beside it
 // follow from the log by one pure function, and Verify proves that they do.
 //
-// Records are bound to the epoch, too. The file has a format number: a newer one
-// is refused and left as it is.
+// What goroutines journal at once joins one commit, and a commit writes one
+// record of all that it changed: a payment costs one sync of a few pages,
+// however many keyspaces it stands in. What is recent is kept in memory, too,
+// up to 1 MiB, and goes to its keyspaces at a checkpoint, which is part of some
+// commit. After a crash Open reads what was recent.
+//
+// Records are bound to the epoch, too. The file has a format number, 2 now: a
+// newer one is refused and left as it is, an older one is migrated by Open.
 //
 // # Keeping, moving, forgetting
 //

@@ -230,3 +230,12 @@ type Entry struct {
 	approvalSeen bool   // an approval came, whatever became of the entry
 	first        moment // when the first attempt began
 }
+
+// FirstSent is when the first attempt that is not proven unsent began, by the
+// device's wall clock; zero when there was none.
+func (e Entry) FirstSent() time.Time {
+	if e.Attempts == 0 {
+		return time.Time{}
+	}
+	return e.first.wall
+}

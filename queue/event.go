@@ -85,7 +85,7 @@ type event struct {
 }
 
 func (ev event) encode() []byte {
-	var w record.Writer
+	w := record.Writer{B: make([]byte, 0, 384)}
 	w.Byte(byte(ev.kind))
 	w.Time(ev.at)
 	switch ev.kind {

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -44,6 +43,7 @@ func (v *fileView) flush() error {
 	if err := v.flushLanes(); err != nil {
 		return err
 	}
+	v.own.leave(v.shared)
 	kept := *v
 	*v = *newFileView(v.tx, v.opts)
 	v.reading, v.stamped, v.changes, v.warnings = kept.reading, kept.stamped, kept.changes, kept.warnings
@@ -51,39 +51,47 @@ func (v *fileView) flush() error {
 }
 
 func (v *fileView) flushLanes() error {
-	for _, n := range slices.Sorted(maps.Keys(v.lanes)) {
-		l := v.lanes[n]
+	v.own.sort()
+	for i := range v.own.lanes {
+		if err := v.flushLane(&v.own.lanes[i]); err != nil {
+			return err
+		}
+	}
+	if v.own.time != nil {
+		if err := v.tx.Put(inCounts, []byte("clock"), v.own.time.encode()); err != nil {
+			return err
+		}
+	}
+	for _, b := range v.own.batches {
+		if !b.put {
+			continue
+		}
+		if err := v.tx.Put(inBatches, batchKey(b.lane, b.n), b.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *fileView) flushLane(l *nearLane) error {
+	if !l.put {
+		return nil
+	}
+	if !l.named {
 		known, err := v.tx.Get(inNames, nameKey(l.name))
 		if err != nil {
 			return err
 		}
 		if known == nil {
-			if err := v.tx.Put(inNames, nameKey(l.name), be32(nil, n)); err != nil {
+			if err := v.tx.Put(inNames, nameKey(l.name), be32(nil, l.number)); err != nil {
 				return err
 			}
-			if err := v.tx.Put(inCounts, []byte("lanes"), be64(nil, uint64(n))); err != nil {
+			if err := v.tx.Put(inCounts, []byte("lanes"), be64(nil, uint64(l.number))); err != nil {
 				return err
 			}
 		}
-		if err := v.tx.Put(inLanes, be32(nil, n), l.encode()); err != nil {
-			return err
-		}
 	}
-	keys := slices.SortedFunc(maps.Keys(v.batches), func(a, b [2]uint32) int {
-		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
-	})
-	if v.time != nil {
-		if err := v.tx.Put(inCounts, []byte("clock"), v.time.encode()); err != nil {
-			return err
-		}
-	}
-	for _, k := range keys {
-		b := v.batches[k]
-		if err := v.tx.Put(inBatches, batchKey(k[0], k[1]), b.encode()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return v.tx.Put(inLanes, be32(nil, l.number), l.encode())
 }
 
 // flushEntry writes an entry and moves it in the keyspaces that follow from it.
@@ -99,7 +107,7 @@ func (v *fileView) flushEntry(h *held) error {
 		}
 		h.old = nil // everything that follows from it is written anew
 	}
-	var w record.Writer
+	w := record.Writer{B: make([]byte, 0, 384)}
 	encodeEntry(&w, e)
 	if err := v.tx.Put(inEntries, idKey(e.ID), w.B); err != nil {
 		return err

@@ -179,7 +179,7 @@ func (im *importer) take(v *fileView, in incoming, did *Imported) error {
 	e.Card = Card{}
 	e.suspect(in.flying)
 	if !in.card.isZero() {
-		v.cards[id] = in.card
+		v.keepCard(id, in.card)
 	}
 	if err := v.apply(event{kind: evImported, entry: e}); err != nil {
 		return err

@@ -36,11 +36,9 @@ type fileView struct {
 	opts     *Options
 	reading  clock.Reading
 	stamped  bool
-	time     *clockRecord
+	own      near  // what this view has read or put
+	shared   *near // what the functions before it in the commit left
 	entries  map[ID]*held
-	lanes    map[uint32]laneRecord
-	names    map[Lane]uint32
-	batches  map[[2]uint32]batchRecord
 	cards    map[ID]Card
 	log      [][]byte
 	ids      uint64 // entries in the journal, once asked for
@@ -58,30 +56,34 @@ type held struct {
 }
 
 func newFileView(tx *journal.Tx, opts *Options) *fileView {
-	return &fileView{
-		tx: tx, opts: opts, reading: clock.Now(),
-		entries: map[ID]*held{}, lanes: map[uint32]laneRecord{}, names: map[Lane]uint32{},
-		batches: map[[2]uint32]batchRecord{}, cards: map[ID]Card{},
+	v := &fileView{tx: tx, opts: opts, reading: clock.Now(), entries: map[ID]*held{}, shared: &near{}}
+	if kept := tx.Kept(); kept != nil {
+		if *kept == nil {
+			*kept = v.shared
+		}
+		v.shared = (*kept).(*near)
 	}
+	return v
 }
 
 // update runs fn in a group commit; fn changes the view by apply.
 func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
-	var changes []change
-	var warnings []*LimitError
+	var done watched
 	err := q.file.Update(ctx, func(tx *journal.Tx) error {
-		changes = nil
 		v := newFileView(tx, &q.opts)
-		v.changes = &changes
+		done = watched{on: q.watchers.any()}
+		if done.on {
+			v.changes = &done.changes
+		}
 		if err := fn(v); err != nil {
 			return err
 		}
-		warnings = v.warnings
+		done.warnings = v.warnings
 		return v.flush()
 	})
 	if err == nil {
 		q.changed.broadcast()
-		q.watchers.publish(changes, warnings)
+		q.watchers.publish(done)
 	}
 	return err
 }
@@ -166,8 +168,12 @@ func (v *fileView) putEntry(old *Entry, e Entry) error {
 }
 
 func (v *fileView) laneAt(number uint32) (laneRecord, error) {
-	if l, ok := v.lanes[number]; ok {
-		return l, nil
+	l := v.own.lane(number)
+	if l == nil {
+		l = v.shared.lane(number)
+	}
+	if l != nil {
+		return l.laneRecord, nil
 	}
 	b, err := v.tx.Get(inLanes, be32(nil, number))
 	if err != nil {
@@ -176,17 +182,20 @@ func (v *fileView) laneAt(number uint32) (laneRecord, error) {
 	if b == nil {
 		return laneRecord{}, fmt.Errorf("lane %d: %w", number, ErrNotFound)
 	}
-	l, err := decodeLane(b)
+	rec, err := decodeLane(b)
 	if err == nil {
-		v.lanes[number] = l
-		v.names[l.name] = number
+		v.own.setLane(nearLane{laneRecord: rec})
 	}
-	return l, err
+	return rec, err
 }
 
 func (v *fileView) laneOf(name Lane) (laneRecord, error) {
-	if n, ok := v.names[name]; ok {
-		return v.laneAt(n)
+	l := v.own.laneNamed(name)
+	if l == nil {
+		l = v.shared.laneNamed(name)
+	}
+	if l != nil {
+		return l.laneRecord, nil
 	}
 	b, err := v.tx.Get(inNames, nameKey(name))
 	if err != nil {
@@ -195,49 +204,68 @@ func (v *fileView) laneOf(name Lane) (laneRecord, error) {
 	if len(b) != 4 {
 		return laneRecord{}, fmt.Errorf("lane %s: %w", name, ErrNotFound)
 	}
-	return v.laneAt(binary.BigEndian.Uint32(b))
+	rec, err := v.laneAt(binary.BigEndian.Uint32(b))
+	if err == nil {
+		v.own.setLane(nearLane{laneRecord: rec, named: true})
+	}
+	return rec, err
 }
 
 func (v *fileView) putLane(l laneRecord) error {
-	v.lanes[l.number] = l
-	v.names[l.name] = l.number
+	known := v.shared.lane(l.number)
+	v.own.setLane(nearLane{laneRecord: l, put: true, named: known != nil && known.named})
 	v.changed = true
 	return nil
 }
 
 func (v *fileView) batch(lane, n uint32) (batchRecord, error) {
-	if b, ok := v.batches[[2]uint32{lane, n}]; ok {
-		return b, nil
+	b := v.own.batch(lane, n)
+	if b == nil {
+		b = v.shared.batch(lane, n)
 	}
-	b, err := v.tx.Get(inBatches, batchKey(lane, n))
+	if b != nil {
+		return b.batchRecord, nil
+	}
+	plain, err := v.tx.Get(inBatches, batchKey(lane, n))
 	if err != nil {
 		return batchRecord{}, err
 	}
-	if b == nil {
+	if plain == nil {
 		return batchRecord{}, fmt.Errorf("batch %d of lane %d: %w", n, lane, ErrNotFound)
 	}
-	return decodeBatch(b)
+	rec, err := decodeBatch(plain)
+	if err == nil {
+		v.own.setBatch(nearBatch{batchRecord: rec})
+	}
+	return rec, err
 }
 
 func (v *fileView) putBatch(b batchRecord) error {
-	v.batches[[2]uint32{b.lane, b.n}] = b
+	v.own.setBatch(nearBatch{b, true})
 	v.changed = true
 	return nil
 }
 
 func (v *fileView) clock() (clockRecord, error) {
-	if v.time != nil {
-		return *v.time, nil
+	if v.own.time != nil {
+		return *v.own.time, nil
+	}
+	if v.shared.time != nil {
+		return *v.shared.time, nil
 	}
 	b, err := v.tx.Get(inCounts, []byte("clock"))
 	if err != nil || b == nil {
 		return clockRecord{}, err
 	}
-	return decodeClock(b)
+	c, err := decodeClock(b)
+	if err == nil {
+		v.shared.time = &c
+	}
+	return c, err
 }
 
 func (v *fileView) putClock(c clockRecord) error {
-	v.time, v.changed = &c, true
+	v.own.time, v.changed = &c, true
 	return nil
 }
 
@@ -360,4 +388,12 @@ func (v *fileView) card(id ID) (Card, error) {
 		return Card{}, err
 	}
 	return decodeCard(b)
+}
+
+// keepCard has the card of a new entry written with it.
+func (v *fileView) keepCard(id ID, c Card) {
+	if v.cards == nil {
+		v.cards = map[ID]Card{}
+	}
+	v.cards[id] = c
 }

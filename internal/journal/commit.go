@@ -284,6 +284,7 @@ type group struct {
 	over    *recent // what is recent, with what the group changes
 	changed map[string]struct{}
 	put     int64 // bytes of keys and values that the group put
+	kept    any   // Tx.Kept
 
 	tail tail      // the end of the log so far
 	hash hash.Hash // of the chain, used again

@@ -3,6 +3,13 @@
 // what all goroutines write into group commits, and a lock that holds where
 // bbolt's own does not.
 //
+// A commit writes one group record of what it changed in all keyspaces. What the
+// group records since the newest checkpoint hold is kept in memory, newest
+// version only; a checkpoint, part of some commit, writes it to its keyspaces
+// in order and drops the group records. Reading looks there first. The tail
+// record, written by each commit, has the end of the event log and a sum over
+// all records, group records among them.
+//
 // What a nil error from Update promises: every write of its function is synced
 // to the disk. What an error wrapping ErrNotSynced tells: the writes may or may
 // not be on the disk; the file has been closed, opened and read anew since.

@@ -99,7 +99,7 @@ func eachChange(plain []byte, known []Bucket, fn func(change) error) error {
 func (r *recent) take(plain []byte, known []Bucket) error {
 	r.groups++
 	return eachChange(plain, known, func(ch change) error {
-		r.set(string(place(ch.bucket, ch.key)), item{ch.value, ch.gone})
+		r.set(at(ch.bucket, ch.key), item{ch.value, ch.gone})
 		return nil
 	})
 }

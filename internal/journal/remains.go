@@ -313,7 +313,7 @@ func (old *Remains) Each(b Bucket, fn func(key, value []byte) error) error {
 		if in != b {
 			return nil
 		}
-		if _, newer := old.over.tree.Get(string(place(b, key))); newer {
+		if _, newer := old.over.tree.Get(at(b, key)); newer {
 			return nil
 		}
 		return fn(key, plain)

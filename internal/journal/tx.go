@@ -43,6 +43,22 @@ func place(b Bucket, key []byte) []byte {
 	return append([]byte{byte(b)}, key...)
 }
 
+// at is place as a string.
+func at(b Bucket, key []byte) string {
+	var room [64]byte
+	return string(append(append(room[:0], byte(b)), key...))
+}
+
+// Kept is a place for what the functions of one commit have in common: nil at
+// its beginning, and again after one of them failed behind a write. The pointer
+// itself is nil in View.
+func (t *Tx) Kept() *any {
+	if t.g == nil {
+		return nil
+	}
+	return &t.g.kept
+}
+
 func (t *Tx) bucket(b Bucket) *bolt.Bucket { return t.tx.Bucket([]byte{byte(b)}) }
 
 // Get returns the record at key, nil when there is none; it must not be
@@ -67,10 +83,14 @@ func (t *Tx) Has(b Bucket, key []byte) bool {
 }
 
 func (t *Tx) recent(b Bucket, key []byte) (*item, bool) {
+	over := t.over
 	if t.g != nil {
-		return t.g.over.tree.Get(string(place(b, key)))
+		over = t.g.over
 	}
-	return t.over.tree.Get(string(place(b, key)))
+	if over.tree.Len() == 0 {
+		return nil, false
+	}
+	return over.tree.Get(at(b, key))
 }
 
 // Raw returns a record as it stands in its keyspace, nil when there is none.
@@ -106,7 +126,7 @@ func (t *Tx) Delete(b Bucket, key []byte) error {
 func (t *Tx) change(b Bucket, key []byte, it item) {
 	t.wrote = true
 	t.f.touch(b, key)
-	t.g.set(string(place(b, key)), it)
+	t.g.set(at(b, key), it)
 }
 
 // Scan calls fn for the records whose keys are from ≤ key and begin with
@@ -149,7 +169,7 @@ func (t *Tx) merge(b Bucket, from []byte) *merged {
 	}
 	m := &merged{b: b, file: t.bucket(b).Cursor(), newer: over.tree.Iter()}
 	m.k, m.v = m.file.Seek(from)
-	m.more = m.newer.Seek(string(place(b, from)))
+	m.more = m.newer.Seek(at(b, from))
 	return m
 }
 
