@@ -120,9 +120,11 @@ func (r reading) likelihood() (n int, sound bool) {
 	if !r.framing.NoHeader {
 		weigh(r.frame.Header[0] >= 0x60 && r.frame.Header[0] <= 0x63)
 	}
-	if len(r.spans) > 0 {
+	if len(r.spans) == 0 {
+		weigh(false)
+	} else {
 		version, class := typeDigits(r.frame.Body[:r.spans[0].End])
-		weigh(class >= 1 && class <= 8)
+		weigh(class >= 1 && class <= 9)
 		if want, known := versionOf(r.spec.Name()); known {
 			weigh(version == want)
 		}

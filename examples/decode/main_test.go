@@ -91,6 +91,17 @@ func TestGuessHeedsTheType(t *testing.T) {
 	require.NotContains(t, out, "header")
 }
 
+// A signature upload has a class that the standard leaves open.
+func TestReservedClass(t *testing.T) {
+	status, out, _ := decode(t, "001B"+"6000030000"+"603100311300"+"0920"+"0020000000000000"+"000001"+"00")
+	require.Equal(t, statusWrong, status)
+	require.Contains(t, out, "dialect  unionpay")
+	require.Contains(t, out, "the length says 27 bytes, 25 follow")
+	status, out, _ = decode(t, "0018"+"6000030000"+"603100311300"+"0920"+"0020000000000000"+"000001")
+	require.Equal(t, statusFine, status)
+	require.Contains(t, out, "dialect  unionpay")
+}
+
 // A capture that was cut, or that has more behind it, is read as far as it goes,
 // and the length in front is told to differ.
 func TestLengthThatDoesNotFit(t *testing.T) {
