@@ -91,6 +91,31 @@ func TestGuessHeedsTheType(t *testing.T) {
 	require.NotContains(t, out, "header")
 }
 
+// Every captured message of the codec's own tests is read without a word of help.
+func TestCapturedMessages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "codec", "testdata", "unionpay.txt"))
+	require.NoError(t, err)
+	digits := map[string]string{}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch key {
+		case "message":
+			name = value
+		case "hex":
+			digits[name] += strings.TrimSpace(value)
+		}
+	}
+	require.Len(t, digits, 17)
+	for name, in := range digits {
+		status, out, _ := decode(t, in)
+		require.Equal(t, statusFine, status, name)
+		require.Contains(t, out, "dialect  unionpay", name)
+		status, _, _ = decode(t, in, "-lang", "zh")
+		require.Equal(t, statusFine, status, name)
+	}
+}
+
 // A signature upload has a class that the standard leaves open.
 func TestReservedClass(t *testing.T) {
 	status, out, _ := decode(t, "001B"+"6000030000"+"603100311300"+"0920"+"0020000000000000"+"000001"+"00")
