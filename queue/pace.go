@@ -61,8 +61,8 @@ func (q *Queue) Pace(l Lane) (Pace, error) {
 
 // paces keeps the pace of each lane that was asked for.
 type paces struct {
-	mu   sync.Mutex
-	all  map[Lane]*pace
+	mu  sync.Mutex
+	all map[Lane]*pace
 }
 
 func newPaces() *paces { return &paces{all: map[Lane]*pace{}} }

@@ -546,7 +546,7 @@ func TestRepeatBudget(t *testing.T) {
 			}
 			return approve(ctx, e)
 		}})
-		for i := range 200 {
+		for i := range 120 {
 			mustAppend(t, q, offlineSale(fmt.Sprint("s", i)))
 			time.Sleep(time.Second)
 			synctest.Wait()
@@ -554,12 +554,12 @@ func TestRepeatBudget(t *testing.T) {
 		mu.Lock()
 		require.Less(t, repeats, sends/5, "%d of %d attempts are repeats", repeats, sends)
 		require.Greater(t, repeats, 5)
-		require.Equal(t, 200, sends-repeats, "new entries wait")
+		require.Equal(t, 120, sends-repeats, "new entries wait")
 		mu.Unlock()
 		time.Sleep(40 * time.Hour)
 		synctest.Wait()
 		stop()
-		require.Len(t, all(t, q, Filter{States: []State{Accepted}}), 200)
+		require.Len(t, all(t, q, Filter{States: []State{Accepted}}), 120)
 	})
 }
 

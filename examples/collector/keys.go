@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// The files of the collector's folder, beside the ledger. All have mode 0600 but
-// the certificate, which is for the devices.
+// The files of the collector's folder, all of mode 0600. The certificate is what
+// devices are given.
 const (
 	ledgerFile  = "ledger"
 	sealFile    = "ledger.key"  // seals the ledger's records

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
 	"github.com/tallystick/tallystick/reconcile/ledger"
@@ -106,8 +108,11 @@ func (s *screen) show(b ledger.Booking) {
 	if e.Op != queue.Report {
 		amount = e.Amount.String()
 	}
-	s.say("%s  %-12s %-10s %14s  %-10s %s", b.Booked.Local().Format(time.TimeOnly), b.Device, op, amount, result, fmt.Sprintf("%.40q", e.Ref))
+	s.say("%s  %s %s %14s  %s %.40q", b.Booked.Local().Format(time.TimeOnly), wide(b.Device, 12), wide(op, 10), amount, wide(result, 12), e.Ref)
 }
+
+// wide fills s up to n columns, of which a Chinese character takes two.
+func wide(s string, n int) string { return runewidth.FillRight(s, n) }
 
 func (s *screen) conflict(c ledger.Conflict) {
 	s.say(s.w.conflict, c.Device, c.Amount, c.Entry.Sequence, c.Ref, s.w.whys[c.Why])
@@ -136,7 +141,7 @@ func (s *screen) list(ctx context.Context) error {
 			return err
 		}
 		n++
-		s.say("%-12s %s  %d %s", h.Devices[0], wire.JournalID(h.Journal), h.Entries, s.w.entries)
+		s.say("%s %s  %d %s", wide(h.Devices[0], 12), wire.JournalID(h.Journal), h.Entries, s.w.entries)
 	}
 	if n == 0 {
 		s.say("%s", s.w.none)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -136,13 +138,46 @@ func TestDay(t *testing.T) {
 	require.Equal(t, 5, strings.Count(out, "the handset was killed"), out)
 	require.Equal(t, 5, strings.Count(out, "the handset runs again"), out)
 	require.Contains(t, out, dir)
+	require.Contains(t, out, "A courier's day: Reconciliation report")
 
+	t.Run("the report is kept in every format", func(t *testing.T) { reportKept(t, dir, out) })
 	t.Run("what the folder holds is judged again", func(t *testing.T) { judgeAgain(t, dir) })
 	t.Run("the folder is not used twice", func(t *testing.T) {
 		out, status := finished(t, "-keep", dir)
 		require.Equal(t, exitBlocked, status)
 		require.Contains(t, out, "is not empty")
 	})
+}
+
+// reportKept reads the files of the report: the text is what the screen showed,
+// and the others say the same.
+func reportKept(t *testing.T, dir, out string) {
+	read := func(ending string) string {
+		path := filepath.Join(dir, reportName+"."+ending)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		if runtime.GOOS != "windows" {
+			require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+		}
+		require.NotContains(t, string(text), "6221558812340000")
+		return string(text)
+	}
+	require.Contains(t, out, read("txt"))
+	require.Contains(t, read("html"), "<svg")
+	require.Contains(t, read("md"), "# A courier's day")
+	require.Contains(t, read("csv"), "card, online")
+	var r struct {
+		Agrees bool
+		Taken  []struct{ Taken, Host struct{ Count, Sum int64 } }
+	}
+	require.NoError(t, json.Unmarshal([]byte(read("json")), &r))
+	require.True(t, r.Agrees)
+	require.NotEmpty(t, r.Taken)
+	for _, row := range r.Taken {
+		require.Equal(t, row.Taken, row.Host)
+	}
 }
 
 // judgeAgain compares the files of the day with a list that lacks everything:
@@ -154,6 +189,7 @@ func judgeAgain(t *testing.T, dir string) {
 	require.Equal(t, exitFailed, d.judge(context.Background(), nil))
 	require.True(t, strings.HasPrefix(lastLine(out.String()), "taken 0, at the host 20, lost 0, doubled 2"), out.String())
 	require.Contains(t, out.String(), "was never acknowledged")
+	require.Contains(t, out.String(), "Needs a person: ")
 }
 
 // TestOvercharging: a handset that takes more than it was asked to, whatever it

@@ -14,6 +14,7 @@ import (
 	"github.com/tallystick/tallystick/examples/courier/route"
 	"github.com/tallystick/tallystick/examples/courier/screen"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/reconcile/report"
 )
 
 // day is one courier's day under way. Everything of it runs in one goroutine,
@@ -378,26 +379,28 @@ type blockedError struct{ sentence string }
 
 func (e *blockedError) Error() string { return e.sentence }
 
-// journal reads the journal after the day: verified, and every entry of it.
-func (d *day) journal(ctx context.Context) (entries []queue.Entry, err error) {
+// journal reads the journal after the day: verified, every entry of it, and what
+// it has to report.
+func (d *day) journal(ctx context.Context) (entries []queue.Entry, r *report.Report, err error) {
 	path := d.path(journalName)
 	keys, err := handset.Keys(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	q, err := queue.Open(path, keys, nil)
 	if err != nil {
-		return nil, fmt.Errorf(d.words.noJournal, err)
+		return nil, nil, fmt.Errorf(d.words.noJournal, err)
 	}
 	defer q.Close()
 	if err := q.Verify(ctx); err != nil {
-		return nil, fmt.Errorf(d.words.verify, err)
+		return nil, nil, fmt.Errorf(d.words.verify, err)
 	}
 	for e, err := range q.All(ctx, queue.Filter{}) {
 		if err != nil {
-			return nil, fmt.Errorf(d.words.noJournal, err)
+			return nil, nil, fmt.Errorf(d.words.noJournal, err)
 		}
 		entries = append(entries, e)
 	}
-	return entries, nil
+	r, err = d.report(ctx, q)
+	return entries, r, err
 }

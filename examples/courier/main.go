@@ -23,6 +23,10 @@
 // answer is under way, in the upload and in the settlement, as long as the route
 // has somebody who pays online.
 //
+// The day ends with its report: what was taken, what the acquirer has, how the
+// batches were settled, what differs and what to do about it. Where the day's
+// files are kept it stands among them as report.html, .md, .csv, .json and .txt.
+//
 // The last line is "taken N, at the host N, lost 0, doubled 0, different 0" with
 // the figures as they are. The exit status is 0 if the last three are 0 and, on
 // the route that ships with the program, 150 sales were taken and, where losses
@@ -47,6 +51,7 @@ import (
 	"github.com/tallystick/tallystick/examples/courier/handset"
 	"github.com/tallystick/tallystick/examples/courier/route"
 	"github.com/tallystick/tallystick/examples/courier/screen"
+	"github.com/tallystick/tallystick/reconcile/report"
 )
 
 // Exit statuses.
@@ -227,7 +232,7 @@ func (d *day) live(ctx context.Context) int {
 // judge compares the three lists and tells the verdict. failed is why the day
 // ended early, nil where it did not.
 func (d *day) judge(ctx context.Context, failed error) int {
-	entries, err := d.journal(ctx)
+	entries, sheet, err := d.journal(ctx)
 	if err != nil {
 		d.show.Fail(errors.Join(failed, err))
 		d.show.Kept(d.dir)
@@ -249,12 +254,22 @@ func (d *day) judge(ctx context.Context, failed error) int {
 	if o.lost+o.doubled+o.different > 0 {
 		status = exitFailed
 	}
+	reported(sheet, o, d.words)
 	if status != exitDone || d.cfg.keep != "" {
+		if err := d.keepReport(sheet); err != nil {
+			d.show.Fail(err)
+			status = max(status, exitFailed)
+		}
 		d.show.Kept(d.dir)
 	}
 	if err := d.show.Close(); err != nil {
 		return exitFailed
 	}
+	fmt.Fprintln(d.out)
+	if err := sheet.Write(d.out, report.Text, report.Lang(d.cfg.lang)); err != nil {
+		return exitFailed
+	}
+	fmt.Fprintln(d.out)
 	fmt.Fprintln(d.out, screen.Verdict(o.taken, o.atHost, o.lost, o.doubled, o.different))
 	return status
 }

@@ -49,6 +49,7 @@ type words struct {
 	unsettled, verify          string
 	fewTaken, fewReversals     string
 	noJournal, noLedger, noCSV string
+	noReport, dayTitle         string
 	flags                      map[string]string
 	reasons                    [reasons]string
 }
@@ -80,6 +81,8 @@ Also: courier handset -help, courier acquirer -help`,
 	fewReversals: "only %d reversals took place, a day with losses on the shipped route has 5 at least",
 	noJournal:    "the journal cannot be read after the day: %v",
 	noLedger:     "the acquirer's ledger cannot be read after the day: %v",
+	noReport:     "the day's report cannot be written to %s (%v); free some space or give another -keep",
+	dayTitle:     "A courier's day",
 	noCSV:        "the list of what was acknowledged cannot be written to %s (%v); free some space or give another -keep",
 	flags: map[string]string{
 		"seed":  "the day's `chance`; by default drawn and printed",
@@ -142,6 +145,8 @@ var chinese = words{
 	fewReversals: "只发生了 %d 笔冲正；自带路线在有丢包的一天至少应有 5 笔",
 	noJournal:    "收工后无法读取流水日志：%v",
 	noLedger:     "收工后无法读取收单主机的账本：%v",
+	noReport:     "当天的报告无法写入 %s（%v）；请清理空间，或用 -keep 指定别处",
+	dayTitle:     "快递员的一天",
 	noCSV:        "已确认清单无法写入 %s（%v）；请清理空间，或用 -keep 指定别处",
 	flags: map[string]string{
 		"seed":  "当天的随机`种子`；默认随机产生并打印",

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/tallystick/tallystick/codec"
@@ -16,6 +18,7 @@ type reading struct {
 	from    int // offset of the message in the input
 	spans   []codec.Span
 	err     error
+	says    int // what the length in front says, if that is not what follows; else 0
 }
 
 // framings are tried in this order: the most that can be taken off first, so
@@ -31,21 +34,21 @@ func framings() []codec.Framing {
 	return list
 }
 
-// guess gives the first reading without an error whose parts all make sense, or
-// else the most likely one.
+// guess gives the first reading without an error whose parts all make sense and
+// whose length fits, or else the most likely one.
 func guess(specs []*codec.Spec, raw []byte) reading {
 	var best reading
 	most := -1 << 30
 	for _, f := range framings() {
-		frame, err := f.Decode(raw)
+		frame, says, err := unwrap(f, raw)
 		if err != nil {
 			continue
 		}
 		for _, s := range specs {
-			r := reading{spec: s, framing: f, frame: frame, from: len(raw) - len(frame.Body)}
+			r := reading{spec: s, framing: f, frame: frame, from: len(raw) - len(frame.Body), says: says}
 			r.spans, r.err = s.Spans(frame.Body)
 			n, sound := r.likelihood()
-			if r.err == nil && len(r.spans) > 2 && sound {
+			if r.err == nil && len(r.spans) > 2 && sound && says == 0 {
 				return r
 			}
 			if n > most {
@@ -54,6 +57,42 @@ func guess(specs []*codec.Spec, raw []byte) reading {
 		}
 	}
 	return best
+}
+
+// unwrap takes off what stands around a message. The length of a capture that
+// was cut, or that has more behind it, does not fit; then it is given as well.
+func unwrap(f codec.Framing, raw []byte) (frame codec.Frame, says int, err error) {
+	frame, err = f.Decode(raw)
+	if err == nil || f.Length == codec.LengthNone {
+		return frame, 0, err
+	}
+	says, size, ok := lengthInFront(f.Length, raw)
+	if !ok {
+		return frame, 0, err
+	}
+	f.Length = codec.LengthNone
+	frame, err = f.Decode(raw[size:])
+	return frame, says, err
+}
+
+func lengthInFront(form codec.LengthForm, raw []byte) (n, size int, ok bool) {
+	size = 2
+	if form == codec.LengthASCII {
+		size = 4
+	}
+	if len(raw) < size {
+		return 0, 0, false
+	}
+	digits := string(raw[:size])
+	switch form {
+	case codec.LengthBinary:
+		n = int(raw[0])<<8 | int(raw[1])
+		return n, size, n > 0
+	case codec.LengthBCD:
+		digits = hex.EncodeToString(raw[:size])
+	}
+	u, err := strconv.ParseUint(digits, 10, 16)
+	return int(u), size, err == nil && u > 0
 }
 
 // likelihood weighs a reading: a length that fits is strong evidence, what
@@ -66,7 +105,10 @@ func (r reading) likelihood() (n int, sound bool) {
 		n += weight(fits)
 		sound = sound && fits
 	}
-	if r.framing.Length != codec.LengthNone {
+	switch {
+	case r.says != 0:
+		n -= 30
+	case r.framing.Length != codec.LengthNone:
 		n += 50
 	}
 	if r.err == nil {
@@ -78,9 +120,11 @@ func (r reading) likelihood() (n int, sound bool) {
 	if !r.framing.NoHeader {
 		weigh(r.frame.Header[0] >= 0x60 && r.frame.Header[0] <= 0x63)
 	}
-	if len(r.spans) > 0 {
+	if len(r.spans) == 0 {
+		weigh(false)
+	} else {
 		version, class := typeDigits(r.frame.Body[:r.spans[0].End])
-		weigh(class >= 1 && class <= 8)
+		weigh(class >= 1 && class <= 9)
 		if want, known := versionOf(r.spec.Name()); known {
 			weigh(version == want)
 		}
@@ -116,6 +160,18 @@ func weight(fits bool) int {
 		return 20
 	}
 	return -100
+}
+
+// follow is how many bytes follow the length in front.
+func (r reading) follow() int {
+	n := len(r.frame.Body)
+	if !r.framing.NoTPDU {
+		n += len(r.frame.TPDU)
+	}
+	if !r.framing.NoHeader {
+		n += len(r.frame.Header)
+	}
+	return n
 }
 
 // offsetOf is the byte that an error speaks of, n if it speaks of none.

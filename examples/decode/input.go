@@ -51,7 +51,7 @@ func fromDump(words lang, s string) ([]byte, error) {
 				digits = append(digits, c)
 			case strings.IndexByte(" \t:,-", c) >= 0:
 			default:
-				return nil, words.errorf("line %d, column %d: not a hexadecimal digit", number, skipped+i+1)
+				return nil, words.errorf("line %d, column %d: not a hexadecimal digit (-text takes the message's own characters)", number, skipped+i+1)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func TestChineseReport(t *testing.T) {
 	}
 	status, _, errs := decode(t, "0g", "-lang", "zh")
 	require.Equal(t, statusUsage, status)
-	require.Equal(t, "decode: 第 1 行第 2 列：不是十六进制数字\n", errs)
+	require.Equal(t, "decode: 第 1 行第 2 列：不是十六进制数字（报文字符本身请加 -text）\n", errs)
 }
 
 func TestLanguageOfTheLocale(t *testing.T) {

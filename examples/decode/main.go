@@ -54,18 +54,32 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintln(errs, words.say("usage: decode [flags] [hexadecimal digits …]   (from standard input if none are given)"))
 		fs.PrintDefaults()
 	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return statusFine
-		}
+	digits, err := parseAll(fs, args)
+	if errors.Is(err, flag.ErrHelp) {
+		return statusFine
+	}
+	if err != nil {
 		return statusUsage
 	}
-	raw, specs, key, err := o.read(words, fs.Args(), in)
+	raw, specs, key, err := o.read(words, digits, in)
 	if err != nil {
 		fmt.Fprintln(errs, "decode:", err)
 		return statusUsage
 	}
 	return report{words, out, o.clear}.show(guess(specs, raw), raw, key)
+}
+
+// parseAll reads flags in front of, between and behind what is not one.
+func parseAll(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
+	}
 }
 
 // langOf finds the value of -lang before the flags are read, so that what is

@@ -91,6 +91,72 @@ func TestGuessHeedsTheType(t *testing.T) {
 	require.NotContains(t, out, "header")
 }
 
+// Every captured message of the codec's own tests is read without a word of help.
+func TestCapturedMessages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "codec", "testdata", "unionpay.txt"))
+	require.NoError(t, err)
+	digits := map[string]string{}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch key {
+		case "message":
+			name = value
+		case "hex":
+			digits[name] += strings.TrimSpace(value)
+		}
+	}
+	require.Len(t, digits, 17)
+	for name, in := range digits {
+		status, out, _ := decode(t, in)
+		require.Equal(t, statusFine, status, name)
+		require.Contains(t, out, "dialect  unionpay", name)
+		status, _, _ = decode(t, in, "-lang", "zh")
+		require.Equal(t, statusFine, status, name)
+	}
+}
+
+// A signature upload has a class that the standard leaves open.
+func TestReservedClass(t *testing.T) {
+	status, out, _ := decode(t, "001B"+"6000030000"+"603100311300"+"0920"+"0020000000000000"+"000001"+"00")
+	require.Equal(t, statusWrong, status)
+	require.Contains(t, out, "dialect  unionpay")
+	require.Contains(t, out, "the length says 27 bytes, 25 follow")
+	status, out, _ = decode(t, "0018"+"6000030000"+"603100311300"+"0920"+"0020000000000000"+"000001")
+	require.Equal(t, statusFine, status)
+	require.Contains(t, out, "dialect  unionpay")
+}
+
+// A capture that was cut, or that has more behind it, is read as far as it goes,
+// and the length in front is told to differ.
+func TestLengthThatDoesNotFit(t *testing.T) {
+	status, out, _ := decode(t, qrSale[:190])
+	require.Equal(t, statusWrong, status)
+	for _, s := range []string{"dialect  unionpay", "TPDU     6006010000", "the length says 105 bytes, 93 follow", "DE 60: ends too early", "^^ byte 95"} {
+		require.Contains(t, out, s)
+	}
+	status, out, _ = decode(t, qrSale+"0069")
+	require.Equal(t, statusWrong, status)
+	require.Contains(t, out, "the length says 105 bytes, 107 follow")
+	require.Contains(t, out, "bytes follow the last field (2 bytes)")
+	status, out, _ = decode(t, "0068"+qrSale[4:])
+	require.Equal(t, statusWrong, status)
+	require.Contains(t, out, "the length says 104 bytes, 105 follow")
+	require.Contains(t, out, "60.2 batch", "the message itself is right")
+	_, out, _ = decode(t, "0068"+qrSale[4:], "-lang", "zh")
+	require.Contains(t, out, "长度指明 104 字节，其后有 105 字节")
+	ascii := "0031" + "0800" + "0020010000000000" + "000001" + "80"
+	_, out, _ = decode(t, ascii, "-text")
+	require.Contains(t, out, "the length says 31 bytes, 28 follow")
+	require.Contains(t, out, "DE 24: ends too early")
+}
+
+func TestFlagsBehindTheDigits(t *testing.T) {
+	status, out, _ := decode(t, "", qrSale, "-mak", "DAB36167E6DFB5EF")
+	require.Equal(t, statusFine, status)
+	require.Contains(t, out, "MAC      right")
+}
+
 func TestDumps(t *testing.T) {
 	want, err := fromDump(nil, "0800002000000012")
 	require.NoError(t, err)
@@ -105,7 +171,7 @@ func TestDumps(t *testing.T) {
 		require.Equal(t, want, got, s)
 	}
 	_, err = fromDump(nil, "08 00\n00 g0")
-	require.EqualError(t, err, "line 2, column 4: not a hexadecimal digit")
+	require.EqualError(t, err, "line 2, column 4: not a hexadecimal digit (-text takes the message's own characters)")
 	_, err = fromDump(nil, "080")
 	require.ErrorContains(t, err, "odd number")
 }

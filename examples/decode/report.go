@@ -40,7 +40,10 @@ func (r report) show(g reading, raw, key []byte) int {
 	for de := range m.Fields {
 		r.field(m, de)
 	}
-	return r.mac(g, m, key)
+	if status := r.mac(g, m, key); g.says == 0 {
+		return status
+	}
+	return statusWrong
 }
 
 var lengthWords = map[codec.LengthForm]string{
@@ -51,6 +54,9 @@ var lengthWords = map[codec.LengthForm]string{
 func (r report) frame(g reading) {
 	if words, ok := lengthWords[g.framing.Length]; ok {
 		r.line("length   %s", r.say(words))
+		if g.says != 0 {
+			r.line("the length says %d bytes, %d follow", g.says, g.follow())
+		}
 	}
 	if !g.framing.NoTPDU {
 		r.line("TPDU     %s", g.frame.TPDU)

@@ -16,7 +16,8 @@ type Claims interface {
 	// Claim makes the waybill the calling device's if it is nobody's, and returns
 	// whose it is now, and since when. Claiming again changes nothing.
 	Claim(ctx context.Context, waybill string) (holder [16]byte, since time.Time, err error)
-	// Release gives up a claim of the calling device.
+	// Release gives up a claim of the calling device. What nobody holds is no
+	// error, what another device holds is one.
 	Release(ctx context.Context, waybill string) error
 }
 

@@ -84,9 +84,10 @@ func (c claimsOf) Release(_ context.Context, waybill string) error {
 	if c.down {
 		return errors.New("no network")
 	}
-	if c.by[waybill] == c.id {
-		delete(c.by, waybill)
+	if holder, held := c.by[waybill]; held && holder != c.id {
+		return errors.New("another device has it")
 	}
+	delete(c.by, waybill)
 	return nil
 }
 

@@ -304,6 +304,11 @@ func TestRecheckReleases(t *testing.T) {
 	_, err = b.Recheck(bg, time.Time{})
 	require.NoError(t, err)
 	require.Empty(t, o.by)
+	other, _ := device(t, o)
+	take(t, other, 100)
+	_, err = b.Recheck(bg, time.Time{})
+	require.NoError(t, err, "what another one has out since is not this device's any more")
+	require.Len(t, o.by, 1)
 }
 
 // The note of a payment that a crash kept from being made is made later.

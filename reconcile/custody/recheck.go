@@ -73,11 +73,24 @@ func (b *Book) recheck(ctx context.Context, waybill string) (*Conflict, error) {
 	ask, cancel := context.WithTimeout(ctx, b.opts.ClaimWait)
 	defer cancel()
 	if p.State == Returned {
-		return nil, b.opts.Claims.Release(ask, waybill)
+		return nil, b.giveUp(ask, waybill)
 	}
 	holder, at, err := b.opts.Claims.Claim(ask, waybill)
 	if err != nil || holder == b.q.JournalID() {
 		return nil, err
 	}
 	return &Conflict{Waybill: waybill, Holder: holder, Since: at, Paid: p.Paid, Payments: p.Payments}, nil
+}
+
+// giveUp releases the claim of a returned parcel, unless another device has it
+// out by now.
+func (b *Book) giveUp(ctx context.Context, waybill string) error {
+	failed := b.opts.Claims.Release(ctx, waybill)
+	if failed == nil {
+		return nil
+	}
+	if holder, _, err := b.opts.Claims.Claim(ctx, waybill); err == nil && holder != b.q.JournalID() {
+		return nil
+	}
+	return failed
 }

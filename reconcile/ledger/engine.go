@@ -64,7 +64,7 @@ var (
 
 // What the first byte of a key says.
 const (
-	spaceMeta    = 'g' // the ledger's own: format, counters
+	spaceMeta    = 'm' // the ledger's own: format, counters
 	spaceBooking = 'b' // journal, sequence, epoch: a booking
 	spaceRef     = 'r' // journal, ref: the sequence and epoch that have it
 	spaceUndo    = 'u' // journal, original, fingerprint: what undid it
@@ -78,4 +78,4 @@ const (
 	spaceClaim   = 'w' // key: the journal that holds it
 )
 
-const spaces = "gbrujncdkalw"
+const spaces = "mbrujncdkalw"

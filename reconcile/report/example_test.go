@@ -64,5 +64,5 @@ func Example() {
 	//      It was taken while there was no line and has not been sent yet.
 	//      → Keep the device on and connected; it is sent by itself.
 	//
-	// Goes on by itself, nothing to do yet: 1.
+	// Nothing to do, goes on by itself or is done: 1.
 }

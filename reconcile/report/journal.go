@@ -48,10 +48,10 @@ func (r *Report) entry(e queue.Entry) error {
 	if f := openFinding(e); f != 0 {
 		r.Add(lineOf(f, e))
 	}
-	amount := signed(e)
 	if e.State.Final() && e.State != queue.Accepted {
-		return r.undone(e.State, amount.Currency).add(amount.Minor)
+		return r.undone(e.State, e.Amount.Currency).add(e.Amount.Minor)
 	}
+	amount := signed(e)
 	row, taken := r.row(category(e), amount.Currency), e.Kind == queue.Advice || e.Deferred
 	var err error
 	if e.State == queue.Accepted {

@@ -94,7 +94,7 @@ type Row struct {
 	Open Figure
 }
 
-// Undone is what ended in one state without effect.
+// Undone is what ended in one state without effect, all amounts positive.
 type Undone struct {
 	State    queue.State
 	Currency queue.Currency

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tallystick/tallystick/examples/courier/screen"
+	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/alarm"
+)
+
+// tell shows what happens beside the cashier's own work: warnings, and how ends
+// what was left open.
+func (t *till) tell(ctx context.Context) {
+	for ev := range t.q.Watch(ctx) {
+		var w *alarm.Warning
+		switch e := ev.Entry; {
+		case errors.As(ev.Warning, &w):
+			t.say(sayWarning, w.Cashier(t.sentences()))
+		case ev.From == 0 || e.State == ev.From:
+		case e.Op == queue.Sale && e.State == queue.Reversed:
+			t.say(sayUndone, e.ID)
+		case e.Op == queue.Void && e.State == queue.Accepted:
+			t.say(sayVoided, e.Original)
+		case (e.Op == queue.Void || e.Op == queue.Refund) && e.State == queue.Declined:
+			t.say(sayNotVoided, e.Original, e.Answer.Code)
+		}
+	}
+}
+
+// status shows what waits, what needs a person, and whether the till may be
+// wiped.
+func (t *till) status(ctx context.Context) error {
+	backlogs, err := t.q.Backlogs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range backlogs {
+		t.say(sayWaits, b.Lane.Host, b.Waiting, cmp.Or(strings.Trim(fmt.Sprint(b.Sums), "[]"), "0"), b.Parked)
+	}
+	s, err := t.q.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.NeedPerson {
+		t.say(sayParked, p.ID, p.Amount, p.Why)
+	}
+	for _, w := range t.monitor.Active() {
+		t.say(sayWarning, w.Cashier(t.sentences()))
+		t.say(saySupport, w.Support(t.sentences()))
+	}
+	if s.SafeToWipe {
+		t.say(saySafe)
+	} else {
+		t.say(sayUnsafe)
+	}
+	return nil
+}
+
+func (t *till) sentences() alarm.Language {
+	if t.lang == screen.Chinese {
+		return alarm.Chinese
+	}
+	return alarm.English
+}
