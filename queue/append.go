@@ -184,8 +184,12 @@ func (v *fileView) insert(t Transaction, k Kind, deferred bool, l laneRecord) (E
 	e := Entry{ID: id, Transaction: t, Kind: k, STAN: stan, Batch: BatchID{l.name, l.open}, State: Pending,
 		Deferred: deferred, MaskedPAN: t.Card.MaskedPAN()}
 	e.Data = bytes.Clone(t.Data)
-	if !t.Card.isZero() {
-		v.keepCard(id, t.Card)
+	kept := t.Card
+	if k == Request && !deferred {
+		kept = kept.withoutTracks() // its one attempt is Do's, which has them
+	}
+	if !kept.isZero() {
+		v.keepCard(id, kept)
 	}
 	return v.journalled(e, l)
 }

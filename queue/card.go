@@ -49,7 +49,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
 
 // Card is what a card or a payment code gave. All of it is sealed apart from
 // the rest of the entry and forgotten when it is no longer needed: tracks at
-// the final answer, the rest once the batch has settled.
+// the final answer, the rest once the batch has settled. The tracks of a Do are
+// not stored at all: it alone sends them.
 type Card struct {
 	PAN      Secret // 8 to 19 digits
 	Expiry   Secret // YYMM

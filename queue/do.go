@@ -236,7 +236,7 @@ func (q *Queue) beginRequest(ctx context.Context, t Transaction, line Line) (e E
 		drop()
 		return Entry{}, false, notSentUnless(err)
 	}
-	e.Card.PINBlock = t.Card.PINBlock
+	e.Card.PINBlock, e.Card.Track2, e.Card.Track3 = t.Card.PINBlock, t.Card.Track2, t.Card.Track3
 	return e, claimed != 0, nil
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -163,7 +164,7 @@ func (v *fileView) flushWork(lane uint32, h *held) error {
 // flushCard keeps of the card what e's state still needs: all until the final
 // answer, no tracks after it, nothing of what did not come about.
 func (v *fileView) flushCard(e Entry) error {
-	card, isNew := v.cards[e.ID]
+	card, isNew := v.newCard(e.ID)
 	if isNew {
 		return v.tx.Put(inCards, idKey(e.ID), encodeCard(card))
 	}
@@ -187,12 +188,12 @@ func (v *fileView) flushCard(e Entry) error {
 }
 
 // refPlace is where e's ref is kept, nil where e does not tell it.
-func (e Entry) refPlace() []byte {
+func (e *Entry) refPlace() []byte {
 	switch {
 	case !e.Pruned:
 		return refKey(e.Ref)
 	case e.place != [16]byte{}:
-		return e.place[:]
+		return bytes.Clone(e.place[:])
 	}
 	return nil
 }

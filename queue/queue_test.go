@@ -247,6 +247,9 @@ func TestCardDataIsForgotten(t *testing.T) {
 	q := openNew(t, fast)
 	e, err := q.Do(bg, uplink{send: func(ctx context.Context, e Entry) (Answer, error) {
 		require.NotEmpty(t, e.Card.Track2.Reveal())
+		stored, err := q.Get(ctx, e.ID)
+		require.NoError(t, err)
+		require.Empty(t, stored.Card.Track2.Reveal(), "the track of a Do is not stored")
 		return approve(ctx, e)
 	}}, cardSale("a"))
 	require.NoError(t, err)

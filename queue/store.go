@@ -39,7 +39,7 @@ type fileView struct {
 	own      near  // what this view has read or put
 	shared   *near // what the functions before it in the commit left
 	entries  map[ID]*held
-	cards    map[ID]Card
+	cards    []newCard
 	log      [][]byte
 	ids      uint64 // entries in the journal, once asked for
 	newLanes uint64
@@ -380,7 +380,7 @@ func (v *fileView) full(e Entry) (Entry, error) {
 }
 
 func (v *fileView) card(id ID) (Card, error) {
-	if c, ok := v.cards[id]; ok {
+	if c, ok := v.newCard(id); ok {
 		return c, nil
 	}
 	b, err := v.tx.Get(inCards, idKey(id))
@@ -390,10 +390,20 @@ func (v *fileView) card(id ID) (Card, error) {
 	return decodeCard(b)
 }
 
+// newCard is the card of an entry that this view journals.
+type newCard struct {
+	id   ID
+	card Card
+}
+
 // keepCard has the card of a new entry written with it.
-func (v *fileView) keepCard(id ID, c Card) {
-	if v.cards == nil {
-		v.cards = map[ID]Card{}
+func (v *fileView) keepCard(id ID, c Card) { v.cards = append(v.cards, newCard{id, c}) }
+
+func (v *fileView) newCard(id ID) (Card, bool) {
+	for _, n := range v.cards {
+		if n.id == id {
+			return n.card, true
+		}
 	}
-	v.cards[id] = c
+	return Card{}, false
 }

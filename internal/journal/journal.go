@@ -78,7 +78,7 @@ const (
 type Options struct {
 	// Keys seal the records; nil keeps digests only.
 	Keys seal.Keys
-	// Buckets are the caller's keyspaces; 'h' and 'e' are taken.
+	// Buckets are the caller's keyspaces; 'h', 'e' and 'g' are taken.
 	Buckets []Bucket
 	// MaxSize bounds the file in bytes. Default 1 GiB; where an address has 32
 	// bits 512 MiB, and no more, since larger maps do not fit there.
