@@ -85,10 +85,11 @@ func (t *till) work(ctx context.Context, cfg config) (err error) {
 			return err
 		}
 		defer link.Close()
-		t.links[lane] = t.monitor.Host(lane, link)
+		host := t.monitor.Host(lane, link)
+		t.links[lane] = host
 		// Forward delivers what waits, through outages; this one also settles a
 		// batch that has reached the host's limit.
-		beside.Go(func() { _ = reconcile.Forward(ctx, t.q, lane, t.links[lane], nil) })
+		beside.Go(func() { _ = reconcile.Forward(ctx, t.q, lane, host, nil) })
 	}
 	beside.Go(func() { _ = t.monitor.Run(ctx) })
 	beside.Go(func() { t.tell(ctx) })

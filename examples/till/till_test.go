@@ -173,7 +173,7 @@ func TestDoubtAndRefund(t *testing.T) {
 	c.do("close", "depot: batch 1 settled", "Safe to wipe")
 	c.do("close", "depot: 0 waiting (0), 0 need a person", "Safe to wipe")
 	c.do("void 1", "Receipt 1 is given back by refund")
-	c.do("void 1", "Receipt 1 is paid: there is nothing more to do.")
+	c.do("void 1", "Receipt 1 has a refund already.")
 	c.quit()
 }
 

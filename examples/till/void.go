@@ -35,6 +35,9 @@ func (t *till) void(ctx context.Context, receipt string) error {
 			t.say(sayRefunding, n, e.ID)
 		}
 		return err
+	case errors.Is(err, queue.ErrState) && sale.Refunded > 0:
+		t.say(sayGivenBack, n)
+		return nil
 	case errors.Is(err, queue.ErrState):
 		t.say(sayStands, n, states[sale.State].in(t.lang))
 		return nil

@@ -48,6 +48,7 @@ var (
 	sayVoided      = text{"Receipt %d is voided at the host.", "票号 %d 主机已撤销。"}
 	sayNotVoided   = text{"Receipt %d could not be undone at the host (code %s): it stands.", "票号 %d 主机未能撤销（应答码 %s），原交易有效。"}
 	sayRefunding   = text{"Receipt %d is given back by refund %d.", "票号 %d 以退货 %d 退回。"}
+	sayGivenBack   = text{"Receipt %d has a refund already.", "票号 %d 已做退货。"}
 	sayUndone      = text{"Receipt %d is undone at the host: the customer has not paid it.", "票号 %d 已在主机冲正：顾客未付此款。"}
 	saySettled     = text{"%s: batch %d settled, %d entries, %d of them missing at the host and sent again.", "%s：批次 %d 已结算，%d 笔，其中 %d 笔主机缺失并已补送。"}
 	sayDiffers     = text{"%s: batch %d is closed and the host has something else in it. Call support.", "%s：批次 %d 已关闭，但与主机不一致，请联系技术支持。"}

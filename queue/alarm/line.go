@@ -30,7 +30,7 @@ type about struct {
 }
 
 // safely measures. Whatever goes wrong there, in an app's Metrics or here, must
-// not turn the host's answer into a doubt.
+// neither turn the host's answer into a doubt nor end the app.
 func (m *Monitor) safely(measure func()) {
 	defer func() {
 		if recover() != nil {

@@ -40,10 +40,10 @@ func (m *Monitor) look(ctx context.Context) (busy bool, err error) {
 	}
 	m.mu.Unlock()
 	for _, f := range all {
-		m.opts.Metrics.Backlog(f.Backlog)
+		m.safely(func() { m.opts.Metrics.Backlog(f.Backlog) })
 	}
 	for _, w := range told {
-		m.opts.Metrics.Warned(w)
+		m.safely(func() { m.opts.Metrics.Warned(w) })
 		m.q.Warn(w)
 	}
 	return busy, nil

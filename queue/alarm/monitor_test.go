@@ -343,6 +343,10 @@ func (loud) Prepared(queue.Lane, time.Duration, Cause) { panic("full") }
 
 func (loud) Sent(queue.Lane, queue.Kind, time.Duration, bool) { panic("full") }
 
+func (loud) Backlog(queue.Backlog) { panic("full") }
+
+func (loud) Warned(*Warning) { panic("full") }
+
 // A measurement that fails leaves the host's answer as it is, and the monitor
 // usable.
 func TestMetricsThatPanic(t *testing.T) {
@@ -353,7 +357,10 @@ func TestMetricsThatPanic(t *testing.T) {
 		e, err := s.q.Get(s.ctx, 1)
 		require.NoError(t, err)
 		require.Equal(t, queue.Accepted, e.State)
-		require.Empty(t, s.m.Active())
+		s.host.set(func(h *host) { h.refuses = true })
+		s.sell(1, 100)
+		pass(10 * time.Second)
+		require.Equal(t, []string{"parked raised needs_person 1"}, s.told())
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tallystick/tallystick/queue"
@@ -24,6 +25,8 @@ type Link struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 	turn chan struct{} // whoever holds its one token asks for the line
+
+	coming atomic.Int32 // Sends that are about to hand over their parcel
 
 	mu       sync.Mutex
 	http     *http.Transport

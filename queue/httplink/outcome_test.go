@@ -1,6 +1,7 @@
 package httplink_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -278,3 +280,84 @@ func TestHostsLimitsAreKept(t *testing.T) {
 	s.agree()
 	require.Equal(t, 3, most)
 }
+
+// What waits behind a split request does not wait for the part of it that is
+// silent.
+func TestASilentHalfHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, release := &refhost.Host{}, make(chan struct{})
+		h.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPost {
+				return false
+			}
+			body, err := wire.ReadBody(r.Body, r.Header.Get("Content-Encoding"), wire.MaxRequest)
+			require.NoError(t, err)
+			r.Body = bodyOf(body)
+			r.Header.Del("Content-Encoding")
+			switch {
+			case bytes.Contains(body, []byte(`"ref-9"`)):
+				<-release
+			case bytes.Contains(body, []byte(`"ref-1"`)) && bytes.Contains(body, []byte(`"ref-2"`)):
+				_ = wire.NewProblem(wire.ProblemTooLarge, "").Write(w)
+				return true
+			case bytes.Contains(body, []byte(`"ref-2"`)):
+				<-r.Context().Done()
+				return true
+			}
+			return false
+		}
+		l := newPipeLink(t, newPipes(t, h), fakeJournal{}, httplink.Options{AnswerTimeout: time.Second})
+		_, err := l.Prepare(t.Context())
+		require.NoError(t, err)
+		ends := make(chan error, 3)
+		send := func(id queue.ID) {
+			go func() { _, err := l.Send(t.Context(), entryOf(id, queue.Advice)); ends <- err }()
+			synctest.Wait()
+		}
+		send(9)
+		send(1)
+		send(2)
+		close(release) // the two go together now
+		require.NoError(t, <-ends)
+		require.NoError(t, <-ends)
+		require.Error(t, <-ends)
+		start := time.Now()
+		a, err := l.Send(t.Context(), entryOf(3, queue.Advice))
+		require.NoError(t, err)
+		require.Equal(t, queue.Approved, a.Verdict)
+		require.Zero(t, time.Since(start))
+		require.NoError(t, l.Close())
+	})
+}
+
+// An entry for another link is no fault of the entry: it is not parked.
+func TestAnotherLanesEntry(t *testing.T) {
+	l, err := httplink.New(lane, "https://host", fakeJournal{}, nil)
+	require.NoError(t, err)
+	e := entryOf(1, queue.Advice)
+	e.Lane.Terminal = "10000002"
+	_, err = l.Send(t.Context(), e)
+	require.ErrorIs(t, err, queue.ErrNotSent)
+	require.NotErrorIs(t, err, queue.ErrUnsendable)
+	require.NoError(t, l.Close())
+}
+
+// What JSON cannot hold, or is not what the journal says, never leaves.
+func TestUnsendable(t *testing.T) {
+	l, err := httplink.New(lane, "https://host", fakeJournal{}, nil)
+	require.NoError(t, err)
+	bad := entryOf(1, queue.Advice)
+	bad.Ref = "\xff"
+	_, err = l.Send(t.Context(), bad)
+	require.ErrorIs(t, err, queue.ErrUnsendable)
+	require.NoError(t, l.Close())
+	l, err = httplink.New(lane, "https://host", wrongJournal{}, nil)
+	require.NoError(t, err)
+	_, err = l.Send(t.Context(), entryOf(1, queue.Advice))
+	require.ErrorIs(t, err, queue.ErrUnsendable)
+	require.NoError(t, l.Close())
+}
+
+type wrongJournal struct{ fakeJournal }
+
+func (wrongJournal) Digest(queue.Entry) [32]byte { return [32]byte{} }

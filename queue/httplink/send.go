@@ -2,6 +2,7 @@ package httplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -34,7 +35,7 @@ type flight struct {
 	parcels   []*parcel
 	http      *http.Transport
 	connected atomic.Bool   // something may have left the device
-	staying   int           // parcels that somebody waits for
+	staying   int           // parcels without a result that somebody waits for
 	idle      chan struct{} // closed when it is over, or nobody waits for it any more
 	cancel    context.CancelFunc
 }
@@ -44,23 +45,19 @@ type flight struct {
 // customer waits for goes at once and alone, in a slot as well.
 //
 // Errors that wrap queue.ErrNotSent: no connection or no token (a *LineError), the
-// host's slot (a *WaitError), ErrClosed, a ctx that ended before, and, wrapping
-// queue.ErrUnsendable, an entry that JSON cannot hold. All others leave e in
+// host's slot (a *WaitError), ErrClosed, another lane, a ctx that ended before, and,
+// wrapping queue.ErrUnsendable, an entry that JSON cannot hold. All others leave e in
 // doubt: a *LineError (silence, a broken connection, a status that is no answer)
 // or an *AnswerError.
 func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
-	p, err := l.pack(e)
-	if err != nil {
-		l.tell(Event{Kind: Unsendable, STAN: e.STAN, Err: err})
-		return queue.Answer{}, err
+	if e.Lane != l.lane {
+		return queue.Answer{}, notSent(errLane)
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.opts.AnswerTimeout)
 	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return queue.Answer{}, notSent(lineError("entries", err))
-	}
-	if err := l.hand(p); err != nil {
-		return queue.Answer{}, notSent(err)
+	p, err := l.join(ctx, e)
+	if err != nil {
+		return queue.Answer{}, err
 	}
 	select {
 	case r := <-p.done:
@@ -70,11 +67,28 @@ func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	}
 }
 
+// join packs e and puts it on its way.
+func (l *Link) join(ctx context.Context, e queue.Entry) (*parcel, error) {
+	l.coming.Add(1)
+	defer l.coming.Add(-1)
+	p, err := l.pack(e)
+	if err != nil {
+		l.tell(Event{Kind: Unsendable, STAN: e.STAN, Err: err})
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, notSent(lineError("entries", err))
+	}
+	if err := l.hand(p); err != nil {
+		return nil, notSent(err)
+	}
+	return p, nil
+}
+
+var errLane = errors.New("the entry is of another lane than the link")
+
 // pack makes the message's form of e and holds it to the journal's own digest.
 func (l *Link) pack(e queue.Entry) (*parcel, error) {
-	if e.Lane != l.lane {
-		return nil, fmt.Errorf("%w: it is of another lane than the link", queue.ErrUnsendable)
-	}
 	w, of := wire.FromQueue(e, l.journal.JournalID())
 	if l.opts.WithholdData && len(w.Data) > 0 {
 		w.WithholdData()
@@ -167,7 +181,7 @@ func (l *Link) leave(p *parcel, why *LineError) (queue.Answer, error) {
 		return r.answer, r.err
 	}
 	p.left = true
-	l.abandon(f)
+	l.done(f, true)
 	l.renew()
 	l.mu.Unlock()
 	return queue.Answer{}, l.whyEnded(why)
@@ -180,14 +194,17 @@ func (l *Link) renew() {
 	l.http, l.asked = l.opts.transport(), false
 }
 
-// abandon counts one who waits for f less. A flight for which nobody waits goes
-// on for a while, for its answers; there are never more than maxOld of them. The
-// caller holds mu.
-func (l *Link) abandon(f *flight) {
+// done counts one who waits for f less: he has his result, or has left. A flight
+// that was left goes on for a while, for its answers; there are never more than
+// maxOld of them. The caller holds mu.
+func (l *Link) done(f *flight, left bool) {
 	if f.staying--; f.staying > 0 {
 		return
 	}
 	close(f.idle)
+	if !left {
+		return
+	}
 	if l.old = append(l.old, f); len(l.old) > maxOld {
 		l.old[0].cancel()
 		l.old = l.old[1:]
@@ -223,20 +240,25 @@ func (l *Link) flush() {
 	}
 }
 
-// gather lets those who are about to send join: it yields the processor for as
-// long as that brings more. It does not wait.
+// gather lets those who are about to send join: it yields the processor while any
+// of them is at it, and until that brings no more. It does not wait.
 func (l *Link) gather() {
-	for had := -1; ; {
+	for had, idle := 0, 0; idle < yields; idle++ {
 		l.mu.Lock()
 		n := len(l.waiting)
 		l.mu.Unlock()
-		if n == had || n >= l.opts.Window {
+		if n >= l.opts.Window {
 			return
 		}
-		had = n
+		if n != had || l.coming.Load() > 0 {
+			had, idle = n, -1
+		}
 		runtime.Gosched()
 	}
 }
+
+// yields is how often the processor is yielded for nothing: some microseconds.
+const yields = 50
 
 // next takes the parcels of the next request: of one journal, within what the
 // host takes at once. The caller holds mu.
@@ -281,10 +303,6 @@ func (l *Link) depart(parcels []*parcel) *flight {
 		if f.http != l.http {
 			f.http.CloseIdleConnections()
 		}
-		if f.staying > 0 {
-			close(f.idle)
-			f.staying = 0
-		}
 		l.old = slices.DeleteFunc(l.old, func(x *flight) bool { return x == f })
 	})
 	return f
@@ -295,6 +313,7 @@ func (l *Link) finish(p *parcel, r result) {
 	l.mu.Lock()
 	if !p.left {
 		p.done <- r
+		l.done(p.flight, false)
 		l.mu.Unlock()
 		return
 	}

@@ -49,7 +49,7 @@ func newTill(t *testing.T, m host.Mischief) *till {
 		require.NoError(t, <-served)
 	})
 	s.Queue, err = queue.Open(filepath.Join(dir, "journal"), nil, &queue.Options{Unsealed: true,
-		AnswerTimeout: 300 * time.Millisecond, PrepareTimeout: 400 * time.Millisecond, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
+		AnswerTimeout: 300 * time.Millisecond, PrepareTimeout: 5 * time.Second, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Queue.Close() })
 	s.link = s.newLink(t, cardLane)

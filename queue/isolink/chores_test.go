@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,11 +123,11 @@ func TestAWishIsNotObeyedInALoop(t *testing.T) {
 				v, _ := a.Text(60)
 				return v[8:11] == "360" || v[8:11] == "361"
 			}
-			downloads := 0
+			var downloads atomic.Int32
 			h := newScripted(t, func(a *asked) {
 				switch {
 				case managed(a):
-					downloads++
+					downloads.Add(1)
 					x.answer(a)
 				case a.Type() == 0x0800:
 					a.answer("00", nil)
@@ -140,7 +141,7 @@ func TestAWishIsNotObeyedInALoop(t *testing.T) {
 				_, err := h.send(l, cardEntry())
 				require.NoError(t, err, "payments go on")
 			}
-			require.Equal(t, x.times, downloads)
+			require.EqualValues(t, x.times, downloads.Load())
 			list, _ := l.Parameters()
 			require.Equal(t, x.failed, len(list.List) == 0)
 			require.Equal(t, map[bool]int{true: 3, false: 1}[x.failed], h.told(isolink.Obeyed))

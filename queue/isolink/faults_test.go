@@ -33,6 +33,10 @@ type passage struct {
 	fault faultproxy.Fault // what strikes each type of message
 	armed int
 	n     int
+
+	opts     isolink.Options
+	patience time.Duration // how long the link waits: a busy machine needs more
+	failures int
 }
 
 func newPassage(t *testing.T, f faultproxy.Fault) *passage {
@@ -46,7 +50,7 @@ func (s *till) through(t *testing.T, target string, split bufio.SplitFunc, dial 
 	proxy, err := faultproxy.Listen(target, split)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	p := &passage{till: s, t: t, proxy: proxy, fault: f, dial: dial(proxy.Addr())}
+	p := &passage{till: s, t: t, proxy: proxy, fault: f, dial: dial(proxy.Addr()), patience: 150 * time.Millisecond}
 	p.renew(isolink.Options{})
 	t.Cleanup(func() { require.NoError(t, p.link.Close()) })
 	return p
@@ -56,10 +60,20 @@ func (s *till) through(t *testing.T, target string, split bufio.SplitFunc, dial 
 func (p *passage) renew(o isolink.Options) {
 	p.t.Helper()
 	require.NoError(p.t, p.link.Close())
-	o.AnswerTimeout, o.TryTimeout = 150*time.Millisecond, 150*time.Millisecond
+	p.opts = o
+	o.AnswerTimeout, o.TryTimeout, o.LineTimeout = p.patience, p.patience, 2*p.patience
 	var err error
 	p.link, err = isolink.New(cardLane, p.dial, p.Queue, masterKey(p.t), &o)
 	require.NoError(p.t, err)
+}
+
+// failed counts something that came to nothing; when that is often, the link gets
+// more time.
+func (p *passage) failed() {
+	if p.failures++; p.failures%6 == 0 {
+		p.patience = min(2*p.patience, 5*time.Second)
+		p.renew(p.opts)
+	}
 }
 
 // strike arms the fault for the next message of a type with a network code, or
@@ -102,6 +116,7 @@ func (p *passage) accepted() queue.Entry {
 		if err == nil && e.State == queue.Accepted {
 			return e
 		}
+		p.failed()
 		p.drain()
 	}
 }
@@ -139,6 +154,7 @@ func (p *passage) untilStruck(do func()) {
 	for p.proxy.Struck() < p.armed {
 		do()
 		p.drain()
+		p.failed()
 	}
 }
 
@@ -150,6 +166,7 @@ func (p *passage) day() {
 		if _, err := p.link.Prepare(ctx); err == nil {
 			break
 		}
+		p.failed()
 	}
 	// A sale, and then one whose answer is lost, so that its reversal is struck.
 	p.strike(0x0200, "000")
@@ -247,6 +264,7 @@ func (p *passage) settle() {
 		if err == nil {
 			return
 		}
+		p.failed()
 	}
 }
 
@@ -287,7 +305,7 @@ func sideBySide(t *testing.T, tests map[string]func(*testing.T)) {
 			}
 		}
 	}
-	places := make(chan struct{}, 24)
+	places := make(chan struct{}, 12)
 	var all sync.WaitGroup
 	for name, test := range tests {
 		places <- struct{}{}

@@ -226,7 +226,7 @@ func newISOTill(t *testing.T, style isolink.Style, o isolink.Options) *isoTill {
 	s := &isoTill{host: newISOHost(t, style)}
 	var err error
 	s.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true,
-		AnswerTimeout: 200 * time.Millisecond, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond})
+		AnswerTimeout: time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	o.Style, o.Institution, o.AnswerTimeout = style, "123456", 200*time.Millisecond

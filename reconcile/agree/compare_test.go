@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -19,28 +20,45 @@ func digest(seq uint64, version byte) [32]byte {
 	return sha256.Sum256(binary.BigEndian.AppendUint64([]byte{version}, seq))
 }
 
-func leaf(seq uint64, version byte) Leaf { return LeafOf(digest(seq, version)) }
+func leaf(seq uint64, version byte) Leaf {
+	if version == 1 && seq < uint64(len(leaves)) {
+		return leaves[seq]
+	}
+	return LeafOf(digest(seq, version))
+}
+
+// leaves are the first ones of version 1, made once.
+var leaves = func() (out [20001]Leaf) {
+	for s := range out {
+		out[s] = LeafOf(digest(uint64(s), 1))
+	}
+	return out
+}()
 
 // dense is a half in which 1 to n stand.
 func dense(t require.TestingT, n uint64) *Half {
 	h := &Half{}
+	var failed error
 	for s := uint64(1); s <= n; s++ {
-		require.NoError(t, h.Set(s, leaf(s, 1)))
+		failed = errors.Join(failed, h.Set(s, leaf(s, 1)))
 	}
+	require.NoError(t, failed)
 	return h
 }
 
 // without is a half without what drop chooses, as though it had never been seen.
 func without(t require.TestingT, h *Half, drop func(uint64) bool) *Half {
 	out := &Half{}
+	var failed error
 	h.pages(func(first uint64, n *node) bool {
 		for i := range uint64(fan) {
 			if n.seen&(1<<i) != 0 && !drop(first+i) {
-				require.NoError(t, out.Set(first+i, n.leaves[i]))
+				failed = errors.Join(failed, out.Set(first+i, n.leaves[i]))
 			}
 		}
 		return true
 	})
+	require.NoError(t, failed)
 	return out
 }
 
@@ -114,10 +132,14 @@ func sameFound(t require.TestingT, want []Found, d Difference) {
 
 func TestCompareFindsWhatDiffers(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []uint64{0, 1, 15, 16, 17, 1000, 20000} {
+	sizes := []uint64{0, 1, 15, 16, 17, 1000, 20000}
+	if testing.Short() {
+		sizes = sizes[:6]
+	}
+	for _, n := range sizes {
 		for _, d := range []int{0, 1, 2, 10, 40, 300, 3000} {
 			for _, bursts := range []bool{false, true} {
-				if uint64(d) > n {
+				if uint64(d) > n || n == 20000 && d != 300 && d != 3000 {
 					continue
 				}
 				mine := dense(t, n)

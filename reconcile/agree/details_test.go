@@ -27,7 +27,7 @@ func TestDetails(t *testing.T) {
 		return a, err
 	}
 	var seqs []uint64
-	for s := uint64(600); s > 0; s-- {
+	for s := uint64(300); s > 0; s-- {
 		seqs = append(seqs, s, s)
 	}
 	next := uint64(1)
@@ -46,8 +46,8 @@ func TestDetails(t *testing.T) {
 		}
 		return nil
 	}))
-	require.Equal(t, uint64(601), next)
-	require.Greater(t, messages, 60)
+	require.Equal(t, uint64(301), next)
+	require.Greater(t, messages, 30)
 
 	require.NoError(t, Details(bg, subject, nil, nil, nil), "nothing asks nothing")
 	require.Error(t, Details(bg, subject, []uint64{MaxSequence + 1}, nil, nil))

@@ -133,7 +133,7 @@ func TestLyingWatermark(t *testing.T) {
 // A host that answers at random, or never twice the same, ends in an error
 // after a bounded number of messages.
 func TestNonsenseEnds(t *testing.T) {
-	mine, host := mismatches(t, 5000, 50)
+	mine, host := mismatches(t, 1500, 50)
 	for name, change := range map[string]func(q, a body) body{
 		"nodes at random": func(_, a body) body {
 			switch a := a.(type) {

@@ -90,6 +90,9 @@ func AnswerTo(e Entry, v Verdict) Answer {
 
 // Encode returns the body. It fails for what a device would refuse to read.
 func (a Answers) Encode() ([]byte, error) {
+	if len(a.Answers) < 1 || len(a.Answers) > MaxEntries {
+		return nil, &SyntaxError{Pointer: "/answers", Problem: fmt.Sprintf("has %d elements, allowed are 1 to %d", len(a.Answers), MaxEntries)}
+	}
 	j := answersJSON{Journal: a.Journal.String(), Host: a.Lane.Host, Merchant: a.Lane.Merchant, Terminal: a.Lane.Terminal, Answers: []answerJSON{}}
 	for i, x := range a.Answers {
 		at := func(why string) error { return &SyntaxError{Pointer: fmt.Sprintf("/answers/%d", i), Problem: why} }
@@ -103,13 +106,20 @@ func (a Answers) Encode() ([]byte, error) {
 			return nil, at(why)
 		}
 		clock := ""
+		if year := x.Time.Year(); !x.Time.IsZero() && (year < 1 || year > 9999) {
+			return nil, at("time has a year that cannot be written")
+		}
 		if !x.Time.IsZero() {
 			clock = timeText(zoned(x.Time))
 		}
 		j.Answers = append(j.Answers, answerJSON{x.Key.String(), uint64(x.Seq), uint32(x.STAN), x.Amount.Minor, currencyText(x.Amount.Currency),
 			string(x.Verdict), x.Code, x.RRN, x.AuthCode, x.Approved, clock, x.Detail})
 	}
-	return marshal(j), nil
+	body := marshal(j)
+	if len(body) > MaxResponse {
+		return nil, fmt.Errorf("%w: allowed are up to %d bytes", ErrTooLarge, MaxResponse)
+	}
+	return body, nil
 }
 
 func (a Answer) check() string {
