@@ -22,6 +22,7 @@ const (
 // or wrongly, costs a try each 5 s at most. Package network calls it by what the
 // operating system tells.
 func (q *Queue) NetworkBack() {
+	defer q.paces.hint.broadcast()
 	q.paces.mu.Lock()
 	defer q.paces.mu.Unlock()
 	for _, p := range q.paces.all {

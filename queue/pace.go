@@ -61,11 +61,12 @@ func (q *Queue) Pace(l Lane) (Pace, error) {
 
 // paces keeps the pace of each lane that was asked for.
 type paces struct {
-	mu  sync.Mutex
-	all map[Lane]*pace
+	mu   sync.Mutex
+	all  map[Lane]*pace
+	hint *signal // the network was said to be back
 }
 
-func newPaces() *paces { return &paces{all: map[Lane]*pace{}} }
+func newPaces() *paces { return &paces{all: map[Lane]*pace{}, hint: newSignal()} }
 
 // of returns the lane's pace, as the journal has it when it is asked for first.
 func (s *paces) of(q *Queue, l Lane) (*pace, error) {

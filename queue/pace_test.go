@@ -661,3 +661,46 @@ func TestLaneRecordWithPace(t *testing.T) {
 		require.ErrorIs(t, err, ErrDamaged)
 	}
 }
+
+// What is sent beside Forward keeps the same pace: it grows, heeds slots and
+// planned pauses, and the network's return.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now().Add(100 * time.Hour)
+		q := openNew(t, Options{Lanes: map[Lane]LaneOptions{cardLane: {Maintenance: []Maintenance{{Start: start, Length: time.Hour}}}}})
+		defer q.Close()
+		rest := func(failures int, cause error) time.Duration {
+			began := time.Now()
+			require.NoError(t, q.Rest(bg, cardLane, failures, cause))
+			return time.Since(began)
+		}
+		most := time.Duration(0)
+		for n := range 40 {
+			d := rest(n, errSilent)
+			require.LessOrEqual(t, d, q.opts.ceiling(n))
+			most = max(most, d)
+		}
+		require.Greater(t, most, 40*time.Second)
+		d := rest(1, &PauseError{After: 10 * time.Minute})
+		require.GreaterOrEqual(t, d, 10*time.Minute)
+		require.LessOrEqual(t, d, 11*time.Minute)
+		require.GreaterOrEqual(t, rest(1, &PauseError{CutOver: true}), 30*time.Second)
+		hint := func() {
+			time.Sleep(10 * time.Millisecond)
+			q.NetworkBack()
+		}
+		go hint()
+		require.GreaterOrEqual(t, rest(1, &PauseError{After: time.Hour}), time.Hour, "a slot stands")
+		for range 20 {
+			go hint()
+			require.LessOrEqual(t, rest(99, errSilent), hintWithin+10*time.Millisecond)
+		}
+		time.Sleep(time.Until(start))
+		require.GreaterOrEqual(t, rest(1, errSilent), time.Hour)
+		ctx, cancel := context.WithCancel(bg)
+		cancel()
+		require.ErrorIs(t, q.Rest(ctx, cardLane, 99, &PauseError{After: time.Hour}), context.Canceled)
+		require.NoError(t, q.Close())
+		require.ErrorIs(t, q.Rest(bg, cardLane, 99, &PauseError{After: time.Hour}), ErrClosed)
+	})
+}

@@ -59,6 +59,47 @@ func (q *Queue) rest(ctx context.Context, l Lane, p *pace) (pick, error) {
 	}
 }
 
+// Rest waits as the background of a lane does after so many failures in a row,
+// the last of which was cause: for what a program sends beside Forward, such as
+// a settlement. It waits for the slot that cause names (see PauseError), or a
+// random time that grows from Options.RetryMin to RetryMax with failures, and
+// through the lane's planned pauses; NetworkBack shortens it where the host did
+// not ask for it. It counts nothing and journals nothing.
+//
+// Errors: ctx.Err(), ErrClosed.
+func (q *Queue) Rest(ctx context.Context, l Lane, failures int, cause error) error {
+	a := askedBy(cause)
+	wait := jitter(q.opts.ceiling(failures))
+	switch {
+	case a.after > 0:
+		wait = a.after + jitter(a.after/10)
+	case a.planned:
+		wait = q.opts.RetryMax/2 + jitter(q.opts.RetryMax/2)
+	}
+	until := time.Now().Add(wait)
+	for {
+		hint := q.paces.hint.wait()
+		now := time.Now()
+		left := until.Sub(now)
+		if planned := q.opts.plannedUntil(l, now); planned.After(until) {
+			left = planned.Sub(now)
+		}
+		if left <= 0 {
+			return nil
+		}
+		if err := q.sleep(ctx, left, hint, nil); err != nil {
+			return err
+		}
+		select {
+		case <-hint:
+			if soon := time.Now().Add(jitter(hintWithin)); !a.any() && soon.Before(until) {
+				until = soon
+			}
+		default:
+		}
+	}
+}
+
 // sleep waits for d, lookAgain, one of the channels, ctx or Close.
 func (q *Queue) sleep(ctx context.Context, d time.Duration, wake, changed <-chan struct{}) error {
 	timer := time.NewTimer(min(d, lookAgain))

@@ -3,18 +3,9 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/tallystick/tallystick/queue"
-)
-
-// The pause after a settlement that failed: random, up to the first, doubled
-// up to the second.
-const (
-	pauseMin = time.Second
-	pauseMax = time.Minute
 )
 
 // Forward is queue.Forward for a host that limits its batches: when the open
@@ -24,9 +15,10 @@ const (
 //
 // It runs until ctx is done or the journal is closed. A settlement that fails,
 // because an entry is parked or the line is down, is told and tried again after
-// a pause; one that the host's dialect cannot express ends Forward with its
-// error, which wraps queue.ErrUnsendable. A batch that was closed before, by a
-// crash in a settlement or by the app, is settled first.
+// a pause as the queue's background keeps it (queue.Queue.Rest); one that the
+// host's dialect cannot express ends Forward with its error, which wraps
+// queue.ErrUnsendable. A batch that was closed before, by a crash in a
+// settlement or by the app, is settled first.
 func Forward(ctx context.Context, q *queue.Queue, l queue.Lane, h Host, settled func(Result, error)) error {
 	if settled == nil {
 		settled = func(Result, error) {}
@@ -54,7 +46,7 @@ func settleFull(ctx context.Context, q *queue.Queue, l queue.Lane, h Host, settl
 	if err != nil {
 		return err
 	}
-	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
+	for failures := 1; ; failures++ {
 		r, err := Settle(ctx, q, b, h)
 		if ctx.Err() != nil {
 			return err
@@ -67,10 +59,8 @@ func settleFull(ctx context.Context, q *queue.Queue, l queue.Lane, h Host, settl
 		if errors.Is(err, queue.ErrUnsendable) {
 			return err
 		}
-		select {
-		case <-time.After(rand.N(pause)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := q.Rest(ctx, l, failures, err); err != nil {
+			return err
 		}
 	}
 }

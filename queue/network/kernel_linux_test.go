@@ -59,7 +59,7 @@ func inNamespace(t *testing.T) {
 				require.NoError(t, ctx.Err(), "the kernel's hint did not come")
 			}
 			address(t, netip.IPv4Unspecified()) // takes it away
-			<-time.After(3 * settle) // long enough to be seen; if not, once more
+			<-time.After(3 * settle)            // long enough to be seen; if not, once more
 		}
 	}
 	cancel()
