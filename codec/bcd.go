@@ -165,15 +165,26 @@ func hexNibbles(x uint64) uint64 {
 	return (x&^eachHigh + 9*letters) &^ eachHigh
 }
 
+// hexPairs are the two upper-case hexadecimal digits of each byte, the first of
+// them the lower byte.
+var hexPairs = func() (t [256]uint16) {
+	for i := range t {
+		t[i] = uint16(hexDigits[i>>4]) | uint16(hexDigits[i&15])<<8
+	}
+	return t
+}()
+
 func appendHex(dst, b []byte) []byte {
 	at := len(dst)
-	dst = grow(dst, 2*len(b))[:at+2*(len(b)&^3)]
+	dst = grow(dst, 2*len(b))[:at+2*len(b)]
 	for len(b) >= 4 {
-		binary.BigEndian.PutUint64(dst[at:at+8:at+8], hexChars(spread(binary.BigEndian.Uint32(b[:4:4]))))
+		x := uint64(hexPairs[b[0]]) | uint64(hexPairs[b[1]])<<16 | uint64(hexPairs[b[2]])<<32 | uint64(hexPairs[b[3]])<<48
+		binary.LittleEndian.PutUint64(dst[at:at+8:at+8], x)
 		at, b = at+8, b[4:]
 	}
 	for _, c := range b {
-		dst = append(dst, hexDigits[c>>4], hexDigits[c&0xF])
+		binary.LittleEndian.PutUint16(dst[at:at+2:at+2], hexPairs[c])
+		at += 2
 	}
 	return dst
 }

@@ -83,10 +83,22 @@
 //
 // # Speed
 //
-// A sale of 16 fields is set and encoded, or decoded and read, without an
-// allocation if message and buffer are used again, with two at most if they are
-// new, which takes longer. This prints how many times longer that takes than
-// straight lines of code without table or checks:
+// This prints how many times longer it takes to set and encode, or to decode and
+// read, a sale of 16 fields than straight lines of code take, which have neither
+// table nor checks and do not allocate:
 //
 //	go test -run '^$' -bench Sale ./codec
+//
+// On one core of a server of 2.1 GHz:
+//
+//	                       ASCII           BCD
+//	encode, memory reused  2.6 (265 ns)    2.6 (145 ns)   no allocation
+//	decode, memory reused  1.7 (290 ns)    2.7 (125 ns)   no allocation
+//	encode, new message    3.6 to 4.5      3.7 to 4.4     two allocations
+//	decode, new message    2.0 to 2.3      3.6 to 4.5     one allocation
+//
+// A new message is one piece of memory of about a kilobyte; to get and to clear
+// it takes longer than all of the straight lines in BCD, so no new message is
+// within three times their time. Where that counts, use messages again, by
+// [Message.Reset] and [Spec.DecodeInto].
 package codec
