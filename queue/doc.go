@@ -102,6 +102,55 @@
 // WaitFull tells it, and package reconcile has a Forward that settles there and
 // goes on.
 //
+// # Pacing
+//
+// Nothing of this ever holds back Append or Do: it is about the background,
+// Forward and Drain. Pace tells it for a screen.
+//
+//	after                       the background waits                  ended early by
+//	a failure                   at random up to RetryMin, doubled by  a new entry, which goes
+//	                            each further one up to RetryMax       alone; an answer to a
+//	                                                                  Do; NetworkBack
+//	failures for as long as     at random up to the interval that     a new entry, which goes
+//	Options.Spread              the host publishes (Line.Spread,      alone; NetworkBack
+//	                            else Options.Spread)
+//	too many failures           before it repeats something, at       a new entry
+//	(RepeatShare)               random up to RetryMax
+//	a slot that the host names  until then, and up to a tenth more    nothing
+//	(PauseError, Answer)
+//	cut-over, maintenance       until its end, and up to a tenth      nothing
+//	                            more; no failure is counted
+//
+// Failures, and when the lane may try again, are kept in the log: with what an
+// attempt journals anyway, and in a commit of their own a few times in an outage
+// where there was no line to attempt anything on. A restart does not begin at
+// once then; a clock that jumps shortens a wait or leaves at most RetryMax of it.
+//
+// While a lane fails, one entry goes ahead to find out, whatever the window of
+// its Uplink; with nothing to send it asks for a line at the same pace, so that
+// the host's return is known. The first forward begins within 5 s of
+// NetworkBack: package network calls it by the system's hints, or an app does.
+// Rest gives the same pauses to what a program sends beside Forward.
+//
+// # Routes and outages
+//
+// The lines, networks or addresses of one host are routes of one lane: package
+// routes makes one uplink, or one dialer, of them. Another host is another lane,
+// and an entry that was attempted never leaves its own: it may be booked there.
+//
+//	entry                                        to another lane
+//	sale, never attempted or proven unsent       Move, or by an OutagePlan
+//	sale at risk, never attempted                Move, or by a plan that names it
+//	what a Do waits for                          never: TakeOffline or Reverse it
+//	attempted, in doubt, parked                  never
+//	reversal, void, refund, notice               never
+//	held by a Backup                             never: the copy may send it
+//
+// What moves keeps its ID and Ref, and gets a number and a batch of the lane
+// that it goes to; Entry.Home names where it came from. The log keeps by what
+// plan and why. Failover applies an OutagePlan while the Forward of both lanes
+// runs.
+//
 // # What only a person or an app can say
 //
 // A chip may refuse after the host has approved: DoConfirm holds the approval,
@@ -123,7 +172,8 @@
 //
 // # Canonical bytes
 //
-// Digests of an entry are taken over these bytes; integers are big-endian.
+// Digests of an entry are taken over these bytes; integers are big-endian. They
+// are final from the first attempt on: Move changes lane and STAN before it.
 //
 //	offset  size  field
 //	0       4     "TSE1"
