@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -69,17 +70,20 @@ type Unfinished struct {
 	// Entry is the journal's entry as it was found; its zero value where there
 	// is none.
 	Entry queue.Entry
-	// Since is when it was journalled (NeverSent), or last sent or changed.
+	// Since is the device's clock: when it was taken (NeverSent), was first sent
+	// (Doubtful), or changed last. Of a Foreign one it is the host's, at booking.
 	Since time.Time
 	// AtHost says that the host holds this entry in force, whatever is known of
 	// it here.
 	AtHost bool
 	// Held is what the host has at this sequence, as far as it told.
 	Held []HostEntry
-	// Mended says that this call ended the problem: it was delivered, or undone,
-	// or told again. Now is then, and in any case, the entry's state at the end.
+	// Mended says that the problem was gone at the end of the call: what waited
+	// has its final state, what was missing was told again, what the host held
+	// against us was undone.
 	Mended bool
-	Now    queue.State
+	// Now is the entry's state at the end.
+	Now queue.State
 }
 
 // Incompleteness is what Incomplete found and mended.
@@ -133,10 +137,9 @@ func (r Incompleteness) Open() (out []Unfinished) {
 // Entries that were imported are not compared: they belong to another journal.
 // Of pruned ones the host is not told again.
 //
-// On an error the result holds what was found up to then. Errors: those of the
-// journal, of the Peer and of agree.Compare, and ctx.Err(). A line that is down
-// is an error; Drain waits for one that its host has told to come later, and
-// ctx bounds that.
+// On an error the result holds what was found up to then. Errors:
+// ErrUndelivered, after which the comparison was made all the same if it could
+// be; those of the journal, of the Peer and of agree.Compare; ctx.Err().
 func Incomplete(ctx context.Context, q *queue.Queue, host string, p Peer) (Incompleteness, error) {
 	return NewMirror(q, host).Incomplete(ctx, p)
 }
@@ -146,6 +149,7 @@ type inquiry struct {
 	q      *queue.Queue
 	mirror *Mirror
 	peer   Peer
+	lanes  []queue.Lane // where something waits
 	out    *Incompleteness
 }
 
@@ -160,12 +164,15 @@ func (i *inquiry) run(ctx context.Context) error {
 
 // waiting lists what is not final in this journal.
 func (i *inquiry) waiting(ctx context.Context) error {
-	open := queue.Filter{States: []queue.State{queue.Pending, queue.InDoubt, queue.Parked}}
-	for e, err := range i.q.All(ctx, open) {
+	if err := i.mirror.refresh(ctx); err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(i.mirror.open)) {
+		e, err := i.q.Get(ctx, id)
 		if err != nil {
 			return err
 		}
-		if e.Lane.Host != i.out.Host {
+		if e.Lane.Host != i.out.Host || e.State.Final() {
 			continue
 		}
 		l := Unfinished{ID: e.ID, Entry: e, Since: e.Changed}
@@ -173,9 +180,12 @@ func (i *inquiry) waiting(ctx context.Context) error {
 		case queue.Pending:
 			l.Problem, l.Since = NeverSent, e.Time
 		case queue.InDoubt:
-			l.Problem = Doubtful
+			l.Problem, l.Since = Doubtful, e.FirstSent()
 		default:
 			l.Problem = NeedsPerson
+		}
+		if e.State != queue.Parked && !slices.Contains(i.lanes, e.Lane) {
+			i.lanes = append(i.lanes, e.Lane)
 		}
 		i.add(l)
 	}
@@ -197,14 +207,9 @@ func (i *inquiry) add(l Unfinished) {
 // drain sends what waits, lane by lane.
 func (i *inquiry) drain(ctx context.Context) error {
 	var failed error
-	lanes := map[queue.Lane]bool{}
-	for _, l := range i.out.Lines {
-		if l.Problem == NeedsPerson || lanes[l.Entry.Lane] {
-			continue
-		}
-		lanes[l.Entry.Lane] = true
-		if err := drainOnce(ctx, i.q, l.Entry.Lane, i.peer); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("lane %s: %w", l.Entry.Lane, err))
+	for _, l := range i.lanes {
+		if err := drainOnce(ctx, i.q, l, i.peer); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("lane %s: %w", l, err))
 		}
 	}
 	return failed

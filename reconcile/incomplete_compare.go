@@ -162,15 +162,19 @@ func (c *comparing) otherThere(ctx context.Context, l Unfinished, alone bool) er
 	return nil
 }
 
-// tellAgain tells the host again of what it lacks. Only the next comparison
-// says whether that has mended it.
+// tellAgain tells the host again of what it lacks, not in the middle of a
+// settlement. Only the next comparison says whether that has mended it.
 func (c *comparing) tellAgain(ctx context.Context, l Unfinished) error {
 	l.Problem = Missing
 	c.found(l)
 	if l.Entry.Pruned {
 		return nil
 	}
-	if _, err := c.host.Retell(ctx, l.Entry); err != nil {
+	err := c.q.WithLane(ctx, l.Entry.Lane, func() error {
+		_, err := c.host.Retell(ctx, l.Entry)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("telling of entry %d again: %w", l.ID, err)
 	}
 	c.retold++

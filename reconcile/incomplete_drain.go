@@ -5,23 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tallystick/tallystick/queue"
 )
 
+// ErrUndelivered is wrapped by Incomplete when not all that waits could be
+// delivered: the line was down, the host asked to come later, or it answered
+// nothing that decides.
+var ErrUndelivered = errors.New("what waits could not be delivered")
+
 var (
-	errTried = errors.New("the host has not answered for good, after several tries")
-	errLine  = errors.New("the line is down")
+	errTried = fmt.Errorf("%w: the host has not answered for good, after several tries", ErrUndelivered)
+	errLine  = fmt.Errorf("%w: the line is down", ErrUndelivered)
+	errLater = fmt.Errorf("%w: the host is to be tried later", ErrUndelivered)
 )
 
-// Bounds of one call's tries: of an entry, and of the line.
+// Bounds of one call's tries: of an entry, of the line, and of waiting for it.
 const (
 	triesOfEntry = 4 // the queue puts an entry behind the others after three
 	silences     = 2
+	patience     = 10 * time.Second
 )
 
 // drainOnce drains a lane for as long as that brings something.
 func drainOnce(ctx context.Context, q *queue.Queue, l queue.Lane, p Peer) error {
+	pace, err := q.Pace(l)
+	if err != nil {
+		return err
+	}
+	if time.Until(pace.Next) > patience {
+		return fmt.Errorf("%w, at %s", errLater, pace.Next.Format(time.RFC3339))
+	}
 	up, err := p.Uplink(l)
 	if err != nil {
 		return err
@@ -67,6 +82,9 @@ func (d *draining) Send(ctx context.Context, e queue.Entry) (queue.Answer, error
 	defer d.mu.Unlock()
 	if err == nil {
 		d.silent = 0
+		if a.Planned || a.RetryAfter > patience {
+			d.stop(errLater)
+		}
 	} else if d.silent++; d.silent >= silences {
 		d.stop(fmt.Errorf("%w: entry %d: %w", errLine, e.ID, err))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -186,8 +187,10 @@ func TestIncompleteEndsWhereTheHostSaysNothing(t *testing.T) {
 	r, err := Incomplete(bg, q, "depot", b)
 	require.ErrorIs(t, err, errTried)
 	require.Equal(t, []told{{NeverSent, 3, false, false}, {NeverSent, 4, false, true}}, lines(r))
+	require.ErrorIs(t, err, ErrUndelivered)
 	require.Equal(t, queue.InDoubt, r.Lines[0].Now)
 	require.False(t, r.Agreed)
+	require.True(t, r.Compared)
 	b.before = func(string) error { return errors.New("no line") }
 	_, err = Incomplete(bg, q, "depot", b)
 	require.ErrorIs(t, err, errLine)
@@ -278,4 +281,46 @@ func TestHostEntryReadsCanonicalBytes(t *testing.T) {
 	require.Equal(t, HostEntry{Ref: e.Ref, Lane: cardLane, Kind: queue.Advice, Op: queue.Sale, Tender: queue.CardTender, STAN: e.STAN,
 		Amount: e.Amount, Time: h.Time, Operator: "0007", MaskedPAN: e.MaskedPAN}, h)
 	require.True(t, h.Time.Equal(e.Time))
+}
+
+// What is in doubt is so since its first attempt, whatever was tried since.
+func TestIncompleteTellsSinceWhen(t *testing.T) {
+	q, b := journalOf(t, 1)
+	_, err := q.Append(bg, cash("no answer", 500))
+	require.NoError(t, err)
+	b.decide = func(queue.Entry) queue.Verdict { return queue.Unavailable }
+	_, err = Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, errTried)
+	e, err := q.Get(bg, 2)
+	require.NoError(t, err)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, errTried)
+	require.Equal(t, Doubtful, r.Lines[0].Problem)
+	require.True(t, r.Lines[0].Since.Equal(e.FirstSent()))
+	require.True(t, r.Lines[0].Since.Before(e.Changed))
+}
+
+// A host that asks to come later is not waited for.
+func TestIncompleteDoesNotWaitForASlot(t *testing.T) {
+	q, b := journalOf(t, 1)
+	_, err := q.Append(bg, cash("later", 500))
+	require.NoError(t, err)
+	up := laterUplink{b}
+	r, err := Incomplete(bg, q, "depot", up)
+	require.ErrorIs(t, err, errLater)
+	require.Equal(t, []told{{NeverSent, 2, false, false}}, lines(r))
+	sent := len(b.calls)
+	r, err = Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, errLater, "the journal remembers it")
+	require.NotContains(t, b.calls[sent:], "send 2")
+	require.True(t, r.Compared)
+}
+
+// laterUplink is the same host with every sale put off for an hour.
+type laterUplink struct{ *memBook }
+
+func (u laterUplink) Uplink(queue.Lane) (queue.Uplink, error) { return u, nil }
+
+func (laterUplink) Send(context.Context, queue.Entry) (queue.Answer, error) {
+	return queue.Answer{Verdict: queue.Unavailable, Code: "91", RetryAfter: time.Hour}, nil
 }
