@@ -9,7 +9,8 @@
 //
 // All of it is in the journal, and nowhere else: a payment is a sale under a ref
 // made of its waybill, and what moves no money, like a refusal, is a notice in
-// the lane towards the depot, to whose host it is delivered.
+// the lane towards the depot, to whose host it is delivered. Refs that begin with
+// "cod/" are this package's.
 //
 // # A parcel
 //

@@ -193,7 +193,11 @@ func (b *Book) cash(ctx context.Context, h *HandOver) error {
 	return nil
 }
 
-func handRef(id queue.BatchID) string { return fmt.Sprintf("cod/handover/%d", id.N) }
+// handRef names a batch within the journal, whatever its lane is called.
+func handRef(id queue.BatchID) string {
+	lane := sha256.Sum256([]byte(id.Lane.String()))
+	return fmt.Sprintf("cod/handover/%x/%d", lane[:8], id.N)
+}
 
 // SignOff records that both sides have confirmed the hand-over, once for each
 // batch: the same again changes nothing, another one is refused. It is a notice

@@ -176,6 +176,28 @@ func TestSignatureIsOfOneSide(t *testing.T) {
 	require.Error(t, Ed25519(func(Side) ed25519.PublicKey { return nil })(Courier, [32]byte{1}, c))
 }
 
+// Batches of two depots have hand-overs of their own.
+func TestHandOverOfEachLane(t *testing.T) {
+	b, q := device(t, nil)
+	other, err := New(q, Options{Depot: cards, Verify: b.opts.Verify})
+	require.NoError(t, err)
+	for _, b := range []*Book{b, other} {
+		_, err := b.Take(bg, b.opts.Depot.Host, cny(100))
+		require.NoError(t, err)
+		_, err = b.Collect(bg, b.opts.Depot.Host, cash(100), nil)
+		require.NoError(t, err)
+		require.NoError(t, q.Drain(bg, b.opts.Depot, host{queue.Approved}))
+		id, err := q.CloseBatch(bg, b.opts.Depot)
+		require.NoError(t, err)
+		h, err := b.Prepare(bg, id)
+		require.NoError(t, err)
+		_, err = b.SignOff(bg, counted(h), Confirmation{1}, Confirmation{2})
+		require.NoError(t, err)
+		_, _, _, err = b.HandOver(bg, id)
+		require.NoError(t, err)
+	}
+}
+
 // The lane towards the depot holds cash of one currency.
 func TestPrepareRefuses(t *testing.T) {
 	for name, c := range map[string]struct {

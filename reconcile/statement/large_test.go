@@ -74,6 +74,9 @@ func largeJournal(n int) iter.Seq2[queue.Entry, error] {
 // and at most 64 MiB of heap.
 func TestMillionLines(t *testing.T) {
 	n := 20_000
+	if testing.Short() {
+		n = 5_000
+	}
 	if os.Getenv("TALLYSTICK_LONG") != "" {
 		n = 1_000_000
 	}
