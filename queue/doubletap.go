@@ -37,7 +37,7 @@ func (v *fileView) doubleTap(t Transaction, window time.Duration) error {
 		if err != nil {
 			return err
 		}
-		alike := e.Op == Sale && e.Kind != Reversal && e.Lane == t.Lane && e.Amount == t.Amount &&
+		alike := e.Op == Sale && e.Kind != Reversal && e.given().Lane == t.Lane && e.Amount == t.Amount &&
 			(e.State == Pending || e.State == InDoubt || e.State == Accepted) && id > t.Again
 		if !alike || v.reading.Wall.Sub(e.Changed) > window {
 			continue

@@ -202,6 +202,18 @@ func TestMoveRefusesWhatACopyHolds(t *testing.T) {
 	}
 }
 
+// A second tap is noticed although the first sale has gone to another lane.
+func TestDoubleTapAfterAMove(t *testing.T) {
+	q := openNew(t, Options{DoubleTap: time.Minute})
+	e := mustAppend(t, q, offlineSale("s"))
+	_, err := q.Move(bg, e.ID, otherLane, "plan b", "")
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("again"))
+	var tap *DoubleTapError
+	require.ErrorAs(t, err, &tap)
+	require.Equal(t, e.ID, tap.First)
+}
+
 // A Do of a ref that has moved sends nothing: its lane does.
 func TestDoOfWhatHasMoved(t *testing.T) {
 	q := openNew(t, fast)

@@ -34,6 +34,9 @@ func (p *pace) networkBack(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for t := range p.trying {
+		if t.hinted {
+			continue
+		}
 		t.hinted = true
 		time.AfterFunc(stuckAfter-now.Sub(t.began), t.cancel)
 	}

@@ -70,9 +70,7 @@ func newPaces() *paces { return &paces{all: map[Lane]*pace{}, hint: newSignal()}
 
 // of returns the lane's pace, as the journal has it when it is asked for first.
 func (s *paces) of(q *Queue, l Lane) (*pace, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.all[l]; p != nil {
+	if p := s.known(l, nil); p != nil {
 		return p, nil
 	}
 	p := &pace{changed: newSignal(), tokens: mostTokens, trying: map[*attemptAtLine]bool{}}
@@ -95,8 +93,17 @@ func (s *paces) of(q *Queue, l Lane) (*pace, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.all[l] = p
-	return p, nil
+	return s.known(l, p), nil
+}
+
+// known returns the lane's pace, and takes p for it where there is none yet.
+func (s *paces) known(l Lane, p *pace) *pace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all[l] == nil && p != nil {
+		s.all[l] = p
+	}
+	return s.all[l]
 }
 
 // pace is what the background of one lane keeps to.

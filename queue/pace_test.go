@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -224,6 +226,33 @@ func TestReturnIsNoticedWithoutWork(t *testing.T) {
 		require.Equal(t, Pace{}, paceOf(t, next, cardLane))
 		require.NoError(t, next.Close())
 	})
+}
+
+// A condensed log, and a restored copy, remember the pace.
+func TestPaceIsKeptByCompactAndRestore(t *testing.T) {
+	q := openNew(t, Options{})
+	b := settledDay(t, q, "settled", 2)
+	mustAppend(t, q, offlineSale("s"))
+	ctx, cancel := context.WithCancel(bg)
+	_ = q.Drain(ctx, cardLane, uplink{send: func(context.Context, Entry) (Answer, error) {
+		cancel()
+		return Answer{}, &PauseError{After: time.Hour}
+	}})
+	require.NoError(t, q.Prune(bg, b))
+	require.NoError(t, q.Compact(bg))
+	require.NoError(t, q.Verify(bg))
+	var backup bytes.Buffer
+	require.NoError(t, q.Backup(bg, &backup))
+	restored, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &backup, nil, &Options{Unsealed: true})
+	require.NoError(t, err)
+	defer restored.Close()
+	for _, q := range []*Queue{crashed(t, q, Options{}), restored} {
+		p := paceOf(t, q, cardLane)
+		require.Equal(t, PaceSlot, p.Why)
+		require.Equal(t, 1, p.Failures)
+		require.Greater(t, time.Until(p.Next), 50*time.Minute)
+		require.NoError(t, q.Verify(bg))
+	}
 }
 
 // What is left of a wait, for every way in which clocks can mislead: never
