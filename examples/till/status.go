@@ -15,11 +15,15 @@ import (
 // tell shows what happens beside the cashier's own work: warnings, and how ends
 // what was left open.
 func (t *till) tell(ctx context.Context) {
+	last := ""
 	for ev := range t.q.Watch(ctx) {
 		var w *alarm.Warning
 		switch e := ev.Entry; {
 		case errors.As(ev.Warning, &w):
-			t.say(sayWarning, w.Cashier(t.sentences()))
+			if s := w.Cashier(t.sentences()); s != last { // both lanes have one host: once is enough
+				t.say(sayWarning, s)
+				last = s
+			}
 		case ev.From == 0 || e.State == ev.From:
 		case e.Op == queue.Sale && e.State == queue.Reversed:
 			t.say(sayUndone, e.ID)

@@ -106,7 +106,7 @@ func acquirer(t *testing.T, ledger string) *host.Server {
 }
 
 // A day at the till: sales, a double tap, a void, an outage with its warning,
-// a restart, and a close after which the till may be wiped.
+// restarts, and a close after which the till may be wiped.
 func TestDay(t *testing.T) {
 	dir := t.TempDir()
 	s := acquirer(t, filepath.Join(dir, "ledger"))
@@ -127,7 +127,10 @@ func TestDay(t *testing.T) {
 	c.do("card 12.5.0", "Give an amount")
 	c.do("dance", "cash AMOUNT")
 
+	c.quit()
+
 	s.Down()
+	c = start(t, s.Addr().String(), journal, screen.English)
 	c.do("card 8 order-4", "8.00 CNY approved by the chip, without the host.")
 	c.do("card 600", "Too much without the host.")
 	c.hear("! The host cannot be reached", "the host takes no connection; call support")
