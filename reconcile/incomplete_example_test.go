@@ -1,7 +1,9 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -105,4 +107,33 @@ func ExampleIncomplete() {
 	// Output:
 	// parcel-7 never sent mended: true now: accepted
 	// agreed: true
+}
+
+func ExampleLoadMirror() {
+	dir, err := os.MkdirTemp("", "tallystick")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	q, err := queue.Open(filepath.Join(dir, "journal"), nil, &queue.Options{Unsealed: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	ctx := context.Background()
+
+	var kept bytes.Buffer // in life a file among the app's caches
+	if err := reconcile.NewMirror(q, "depot").Save(&kept); err != nil {
+		log.Fatal(err)
+	}
+	mirror, err := reconcile.LoadMirror(ctx, q, "depot", &kept)
+	if errors.Is(err, reconcile.ErrMirror) {
+		mirror, err = reconcile.NewMirror(q, "depot"), nil
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := mirror.Incomplete(ctx, &depot{journal: q})
+	fmt.Println(r.Agreed, err)
+	// Output: true <nil>
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,11 @@ func (d *depot) Agree(ctx context.Context, message []byte) ([]byte, error) {
 }
 
 // reading is what it costs to read a journal for the first comparison, and for
-// one after it.
+// one after it, or to load what an earlier process saved.
 type reading struct {
 	entries       int
 	first, second time.Duration // user time
+	load          time.Duration // of what the first one saved
 }
 
 func measureJournal(entries int) (r reading, err error) {
@@ -73,7 +75,14 @@ func measureJournal(entries int) (r reading, err error) {
 		}
 	}
 	r.entries = entries
-	return r, nil
+	var saved bytes.Buffer
+	if err := m.Save(&saved); err != nil {
+		return r, err
+	}
+	began := userTime()
+	_, err = reconcile.LoadMirror(ctx, q, lane.Host, &saved)
+	r.load = userTime() - began
+	return r, err
 }
 
 var lane = queue.Lane{Host: "depot", Merchant: "DEPOT", Terminal: "C0000001"}

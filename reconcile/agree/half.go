@@ -1,6 +1,9 @@
 package agree
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // Half is what one side holds of one journal: a Leaf by sequence, with the
 // Merkle tree over them, in some 25 bytes of memory for each sequence of a
@@ -183,6 +186,21 @@ func (h *Half) standing(upTo uint64, yield func(seq uint64, l *Leaf) bool) {
 		}
 		return true
 	})
+}
+
+// All yields every sequence that was set, ascending, with what stands there. h
+// must not change meanwhile.
+func (h *Half) All() iter.Seq2[uint64, Leaf] {
+	return func(yield func(uint64, Leaf) bool) {
+		h.pages(func(first uint64, n *node) bool {
+			for i := range n.leaves {
+				if n.seen&(1<<i) != 0 && !yield(first+uint64(i), n.leaves[i]) {
+					return false
+				}
+			}
+			return true
+		})
+	}
 }
 
 // clone returns a copy that shares nothing.
