@@ -12,7 +12,7 @@ import (
 	"github.com/tallystick/tallystick/reconcile/statement"
 )
 
-// findingOf is what is said of each kind of difference; matches are counted
+// findingOf is what is said of each kind of difference; what agrees is counted
 // only.
 var findingOf = map[statement.Kind]Finding{
 	statement.AmountDiffers: AmountDiffers, statement.StateDiffers: StandsThere, statement.Doubled: Doubled,

@@ -19,6 +19,7 @@ type Kind uint8
 const (
 	Matched       Kind = iota + 1 // here and there, and equal
 	FeeTaken                      // as Matched, and the acquirer kept a fee: Line.Fee
+	Netted                        // an entry that was voided, or its void: the statement leaves out both
 	AmountDiffers                 // here and there, with another amount, direction or currency
 	StateDiffers                  // there, but not accepted here: declined, reversed, in doubt …
 	Doubled                       // there once more than here
@@ -27,7 +28,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{Matched: "matched", FeeTaken: "fee taken", AmountDiffers: "amount differs",
+var kindNames = [kinds]string{Matched: "matched", FeeTaken: "fee taken", Netted: "netted", AmountDiffers: "amount differs",
 	StateDiffers: "state differs", Doubled: "doubled", MissingThere: "missing there", MissingHere: "missing here"}
 
 func (k Kind) String() string {
@@ -38,7 +39,7 @@ func (k Kind) String() string {
 }
 
 // Agrees reports whether there is nothing to be looked into.
-func (k Kind) Agrees() bool { return k == Matched || k == FeeTaken }
+func (k Kind) Agrees() bool { return k == Matched || k == FeeTaken || k == Netted }
 
 // Difference is what comparing found of one entry, one line, or a pair of them.
 type Difference struct {
@@ -50,7 +51,7 @@ type Difference struct {
 	// state, as Diff was given them.
 	Ours  queue.Money
 	State queue.State
-	// Line is the statement's; its Number is 0 for MissingThere.
+	// Line is the statement's; its Number is 0 for MissingThere and Netted.
 	Line Line
 }
 
@@ -87,8 +88,8 @@ const (
 //
 // An entry and a line are of the same transaction when they have the same
 // terminal, host batch number and STAN; those that find no partner so meet by
-// RRN, and what is left by ref. A voided sale and its void are two lines each, as
-// in the host's totals.
+// RRN, and what is left by ref. A voided sale and its void are expected as two
+// lines, as in the host's totals; where a statement has neither they are Netted.
 //
 // theirs is read first, as a whole, then ours; then the yielding begins. The
 // memory does not grow with either. An error of either, or of the temporary
@@ -133,6 +134,7 @@ func newComparer(opts *Options, yield func(Difference, error) bool) (*comparer, 
 	if c.opts.Memory < leastMemory || c.opts.Memory > mostMemory {
 		return c, fmt.Errorf("Options.Memory is to be %d to %d bytes", leastMemory, mostMemory)
 	}
+	c.present[byPair] = true
 	_, _ = rand.Read(c.namer.salt[:]) // never fails
 	for k := range keyKinds {
 		c.ours[k] = newSorter(c.opts.TempDir, c.opts.Memory/sorters)
@@ -165,12 +167,12 @@ func (c *comparer) run(ours iter.Seq2[queue.Entry, error], theirs iter.Seq2[Line
 			return err
 		}
 	}
-	for k := range keyKinds {
+	for k := range byPair {
 		if err := c.pass(k); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.pairs()
 }
 
 // line takes in a line of the statement.
@@ -185,7 +187,7 @@ func (c *comparer) line(l Line) error {
 	}
 	it := item{amount: l.Amount, line: l}
 	it.keys = c.namer.keys(l.Terminal, l.HostBatch, l.STAN, l.RRN, l.sumOfRef(), l.Ref != "")
-	for k := range keyKinds {
+	for k := range byPair {
 		c.present[k] = c.present[k] || it.keys[k] != key{}
 	}
 	return c.place(&it, byNumbers)
@@ -212,6 +214,13 @@ func (c *comparer) entry(e queue.Entry) error {
 		}
 	}
 	it.keys = c.namer.keys(e.Lane.Terminal, e.HostBatch, e.STAN, e.Answer.RRN, sha256.Sum256([]byte(e.Ref)), e.Ref != "")
+	switch {
+	case it.expect != expected:
+	case e.Op == queue.Void:
+		it.keys[byPair] = pairKey(e.Original)
+	case e.VoidedBy != 0:
+		it.keys[byPair] = pairKey(e.ID)
+	}
 	return c.place(&it, byNumbers)
 }
 

@@ -181,3 +181,30 @@ func (g *group) leave(it *item) error { return g.c.place(it, g.by+1) }
 func (a cell) compare(b cell) int {
 	return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.rank, b.rank), cmp.Compare(a.currency, b.currency))
 }
+
+// pairs goes through what is left of voided entries and of their voids. Where the
+// statement has neither of the two it has left out what comes to nothing.
+func (c *comparer) pairs() error {
+	ours, err := open(c.ours[byPair], byPair, true)
+	if err != nil {
+		return err
+	}
+	for ours.item != nil {
+		first := ours.item
+		if err := ours.advance(); err != nil {
+			return err
+		}
+		second := ours.item
+		if second == nil || second.keys[byPair] != first.keys[byPair] || second.amount.Minor != -first.amount.Minor {
+			err = c.tell(MissingThere, first, nil)
+		} else if err = c.tell(Netted, first, nil); err == nil {
+			if err = c.tell(Netted, second, nil); err == nil {
+				err = ours.advance()
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

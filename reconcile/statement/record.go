@@ -16,6 +16,7 @@ const (
 	byNumbers keyKind = iota // terminal, the host's batch number, STAN
 	byRRN
 	byRef
+	byPair // of entries alone: a sale or refund, and its void
 	keyKinds
 )
 
@@ -64,6 +65,12 @@ const (
 
 	sortKey = len(key{}) + 8 + 1 + 2 + 1 + 8
 )
+
+// pairKey is what an entry and its void have in common.
+func pairKey(id queue.ID) (k key) {
+	binary.BigEndian.PutUint64(k[8:], uint64(id))
+	return k
+}
 
 // expectation is what the statement should have of an entry.
 type expectation byte
