@@ -22,10 +22,10 @@ type claim struct {
 // maxClaimKey bounds a claim's key in bytes.
 const maxClaimKey = 64
 
-func claimKey(name string) []byte { return key(spaceClaim, []byte(name)) }
+func claimKey(o *Options, name string) []byte { return key(spaceClaim, o.hide(name)) }
 
-func loadClaim(tx Tx, name string) (c claim, held bool, err error) {
-	v, err := tx.Get(claimKey(name))
+func loadClaim(tx Tx, o *Options, name string) (c claim, held bool, err error) {
+	v, err := tx.Get(claimKey(o, name))
 	if err != nil || v == nil {
 		return c, false, err
 	}
@@ -40,14 +40,14 @@ func loadClaim(tx Tx, name string) (c claim, held bool, err error) {
 	return c, true, nil
 }
 
-func (c claim) put(tx Tx, name string) error {
+func (c claim) put(tx Tx, o *Options, name string) error {
 	w := &record.Writer{}
 	w.Bytes(c.journal[:])
 	w.Time(c.since)
 	w.Uint(c.by.Epoch)
 	w.Uint(uint64(c.by.Sequence))
 	w.String(c.ref)
-	return tx.Put(claimKey(name), w.B)
+	return tx.Put(claimKey(o, name), w.B)
 }
 
 // Claim books the key for the journal if nobody holds it, and returns which
@@ -66,7 +66,7 @@ func (l *Ledger) Claim(ctx context.Context, device string, journal [16]byte, nam
 		if err != nil {
 			return err
 		}
-		c, held, err := loadClaim(tx, name)
+		c, held, err := loadClaim(tx, l.opts, name)
 		if err == nil && !held {
 			if err := bk.bind(tx, device); err != nil {
 				return err
@@ -102,7 +102,7 @@ func (l *Ledger) takeClaim(tx Tx, device, name string, c claim) error {
 	if err := tx.Put(usageKey(device), use.encode()); err != nil {
 		return err
 	}
-	return c.put(tx, name)
+	return c.put(tx, l.opts, name)
 }
 
 // Release gives the key back. Releasing what nobody holds is no error; ErrTaken
@@ -112,7 +112,7 @@ func (l *Ledger) Release(ctx context.Context, device string, journal [16]byte, n
 		if _, err := ownBook(tx, journal, device, l.opts); err != nil {
 			return err
 		}
-		c, held, err := loadClaim(tx, name)
+		c, held, err := loadClaim(tx, l.opts, name)
 		if err != nil || !held {
 			return err
 		}
@@ -127,7 +127,7 @@ func (l *Ledger) Release(ctx context.Context, device string, journal [16]byte, n
 		if err := tx.Put(usageKey(device), use.encode()); err != nil {
 			return err
 		}
-		return tx.Delete(claimKey(name))
+		return tx.Delete(claimKey(l.opts, name))
 	})
 }
 
@@ -141,12 +141,12 @@ func (s submission) claim(tx Tx, o *Options, b Booking) error {
 	if !ok || len(name) < 1 || len(name) > maxClaimKey {
 		return nil
 	}
-	c, held, err := loadClaim(tx, name)
+	c, held, err := loadClaim(tx, o, name)
 	switch {
 	case err != nil:
 		return err
 	case !held:
-		return claim{journal: s.Journal, since: s.now, by: s.Identity, ref: s.entry.Ref}.put(tx, name)
+		return claim{journal: s.Journal, since: s.now, by: s.Identity, ref: s.entry.Ref}.put(tx, o, name)
 	case c.journal != s.Journal:
 		return s.claimedTwice(tx, c, name)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tallystick/tallystick/internal/record"
+	"github.com/tallystick/tallystick/queue"
 )
 
 // Limits bound one device. A zero field leaves the default.
@@ -54,8 +55,12 @@ type Device struct {
 	Name   string // 1 to 64 bytes
 	Limits Limits // its own; a zero field leaves that of Options
 	Locked bool   // it is refused
+	// Lanes are those whose entries it may deliver, up to 64. None: any.
+	Lanes  []queue.Lane
 	access [][]byte
 }
+
+const maxLanes = 64
 
 // maxAccess bounds the tokens and certificates of one device: two of each
 // overlap while one is replaced.
@@ -67,6 +72,12 @@ func (d Device) encode() []byte {
 		w.Int(*f)
 	}
 	w.Bool(d.Locked)
+	w.Uint(uint64(len(d.Lanes)))
+	for _, l := range d.Lanes {
+		w.String(l.Host)
+		w.String(l.Merchant)
+		w.String(l.Terminal)
+	}
 	w.Uint(uint64(len(d.access)))
 	for _, a := range d.access {
 		w.Bytes(a)
@@ -90,6 +101,13 @@ func decodeDevice(name string, v []byte) (Device, error) {
 		*f = r.Int()
 	}
 	d.Locked = r.Bool()
+	lanes := r.Uint()
+	if lanes > maxLanes {
+		r.Fail()
+	}
+	for i := uint64(0); i < lanes && r.Err() == nil; i++ {
+		d.Lanes = append(d.Lanes, queue.Lane{Host: r.String(), Merchant: r.String(), Terminal: r.String()})
+	}
 	n := r.Uint()
 	if n > maxAccess {
 		r.Fail()
@@ -105,13 +123,16 @@ func decodeDevice(name string, v []byte) (Device, error) {
 
 func (d Device) put(tx Tx) error { return tx.Put(key(spaceDevice, []byte(d.Name)), d.encode()) }
 
-// SetDevice makes a device known, or changes its limits and whether it is
-// locked out. Its tokens and certificates stay.
+// SetDevice makes a device known, or changes its limits, its lanes and whether it
+// is locked out. Its tokens and certificates stay.
 //
-// Errors: *InvalidError for the name, those of the engine.
+// Errors: *InvalidError for the name or the lanes, those of the engine.
 func (l *Ledger) SetDevice(ctx context.Context, d Device) error {
 	if len(d.Name) < 1 || len(d.Name) > 64 || !utf8.ValidString(d.Name) {
 		return &InvalidError{"device", "needs a name of 1 to 64 bytes of UTF-8"}
+	}
+	if len(d.Lanes) > maxLanes {
+		return &InvalidError{"lanes", fmt.Sprintf("are %d, allowed are up to %d", len(d.Lanes), maxLanes)}
 	}
 	return l.engine.Update(ctx, func(tx Tx) error {
 		old, _, err := loadDevice(tx, d.Name)

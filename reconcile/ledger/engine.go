@@ -66,7 +66,7 @@ var (
 const (
 	spaceMeta    = 'm' // the ledger's own: format, counters
 	spaceBooking = 'b' // journal, sequence, epoch: a booking
-	spaceRef     = 'r' // journal, ref: the sequence and epoch that have it
+	spaceRef     = 'r' // journal, hidden ref: the sequence and epoch that have it
 	spaceUndo    = 'u' // journal, original, fingerprint: what undid it
 	spaceBook    = 'j' // journal: its device, epoch and counts
 	spaceOrder   = 'n' // position: the booking's key
@@ -75,7 +75,7 @@ const (
 	spaceAccess  = 'k' // hash of a token or public key: a device's name
 	spaceAttach  = 'a' // device, hash: an attachment
 	spaceLink    = 'l' // journal, sequence, hash: an attachment of an entry
-	spaceClaim   = 'w' // key: the journal that holds it
+	spaceClaim   = 'w' // hidden key: the journal that holds it
 )
 
 const spaces = "mbrujncdkalw"

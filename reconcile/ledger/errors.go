@@ -10,6 +10,8 @@ var (
 	// ErrForeign means that the journal belongs to another device. Hand lets a
 	// second device, which took it over, deliver its entries, too.
 	ErrForeign = errors.New("the journal belongs to another device")
+	// ErrLane means that the device is kept to other lanes (Device.Lanes).
+	ErrLane = errors.New("the device may not use this terminal")
 	// ErrUnknownDevice means that the credentials are none of a device that the
 	// ledger knows, or of one that is locked out.
 	ErrUnknownDevice = errors.New("no such device")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,7 +176,7 @@ func problemOf(err error) *wire.Problem {
 		return wire.NewProblem(wire.ProblemFenced, err.Error())
 	case errors.Is(err, ErrUnknownDevice):
 		return wire.NewProblem(wire.ProblemUnauthorized, "show a token or a client certificate of a device that this ledger knows")
-	case errors.Is(err, ErrForeign):
+	case errors.Is(err, ErrForeign), errors.Is(err, ErrLane):
 		return wire.NewProblem(wire.ProblemNotAllowed, err.Error())
 	case errors.Is(err, ErrFull):
 		p = wire.NewProblem(wire.ProblemBusy, ErrFull.Error())
@@ -211,10 +212,13 @@ func otherProblem(err error) *wire.Problem {
 	return &wire.Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError)}
 }
 
-func (l *Ledger) serveLine(w http.ResponseWriter, r *http.Request, _ Device) error {
+func (l *Ledger) serveLine(w http.ResponseWriter, r *http.Request, d Device) error {
 	lane, err := wire.LaneOf(r)
 	if err != nil {
 		return err
+	}
+	if len(d.Lanes) > 0 && !slices.Contains(d.Lanes, lane) {
+		return ErrLane
 	}
 	_ = wire.WriteJSON(w, r, wire.NewLine(lane, l.now()).Encode()) // nobody is left to be told
 	return nil

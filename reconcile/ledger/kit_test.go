@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -129,4 +130,18 @@ func conflict(t *testing.T, res Result) *ConflictError {
 	var c *ConflictError
 	require.ErrorAs(t, res.Err, &c)
 	return c
+}
+
+// ring is an office's one key.
+type ring struct{ n byte }
+
+func (r ring) Current() (string, error)   { return "k", nil }
+func (r ring) Key(string) ([]byte, error) { return bytes.Repeat([]byte{r.n}, 32), nil }
+
+// requireNoText requires that the file does not show a text.
+func requireNoText(t *testing.T, path, text string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.False(t, bytes.Contains(b, []byte(text)), "the file shows %q", text)
 }

@@ -1,8 +1,12 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"iter"
@@ -39,6 +43,8 @@ type Options struct {
 	// Log gets refusals and what goes wrong: never card data. Default: nothing
 	// is logged.
 	Log *slog.Logger
+
+	secret [32]byte
 }
 
 // Ledger books what devices deliver. It is safe for concurrent use.
@@ -82,26 +88,49 @@ func New(ctx context.Context, engine Engine, signer ed25519.PrivateKey, o *Optio
 	return l, l.files.open(own.Attachments)
 }
 
-const ledgerForm = "tallystick ledger 1"
+const ledgerForm = "tallystick ledger 1\n"
 
+// checkForm reads what the engine holds, or makes it a ledger. Behind the form
+// stands a secret drawn then: refs and claims are keys of records, which no seal
+// hides, so their keys are made with it.
 func (l *Ledger) checkForm(ctx context.Context) error {
 	at := key(spaceMeta, []byte("form"))
-	form, err := "", error(nil)
-	err = l.engine.View(ctx, func(tx Tx) error {
-		v, err := tx.Get(at)
-		form = string(v)
-		return err
-	})
-	if err != nil {
+	var form []byte
+	read := func(tx Tx) (err error) {
+		form, err = tx.Get(at)
 		return err
 	}
-	switch form {
-	case ledgerForm:
-		return nil
-	case "":
-		return l.engine.Update(ctx, func(tx Tx) error { return tx.Put(at, []byte(ledgerForm)) })
+	if err := l.engine.View(ctx, read); err != nil {
+		return err
 	}
-	return fmt.Errorf("%w: it says %.32q", ErrFormat, form)
+	if form == nil {
+		fresh := make([]byte, len(ledgerForm)+len(l.opts.secret))
+		_, _ = rand.Read(fresh[copy(fresh, ledgerForm):]) // never fails
+		err := l.engine.Update(ctx, func(tx Tx) error {
+			if err := read(tx); err != nil || form != nil {
+				return err
+			}
+			return tx.Put(at, fresh)
+		})
+		if err != nil {
+			return err
+		}
+		if form == nil {
+			form = fresh
+		}
+	}
+	secret, ok := bytes.CutPrefix(form, []byte(ledgerForm))
+	if !ok || copy(l.opts.secret[:], secret) != len(l.opts.secret) {
+		return fmt.Errorf("%w: it says %.20q", ErrFormat, form)
+	}
+	return nil
+}
+
+// hide makes a record's key of a text.
+func (o *Options) hide(text string) []byte {
+	h := hmac.New(sha256.New, o.secret[:])
+	h.Write([]byte(text))
+	return h.Sum(nil)[:16]
 }
 
 // now is the ledger's clock as it is kept: to the millisecond.
@@ -113,7 +142,7 @@ func (l *Ledger) Public() ed25519.PublicKey { return l.signer.Public().(ed25519.
 // ByRef returns the booking that stands under the journal's ref, or ErrNotFound.
 func (l *Ledger) ByRef(ctx context.Context, journal [16]byte, ref string) (b Booking, err error) {
 	err = l.engine.View(ctx, func(tx Tx) error {
-		at, err := tx.Get(key(spaceRef, journal[:], []byte(ref)))
+		at, err := tx.Get(refKey(l.opts, journal, ref))
 		if err == nil && at == nil {
 			return fmt.Errorf("ref: %w", ErrNotFound)
 		}

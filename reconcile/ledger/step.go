@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tallystick/tallystick/internal/record"
@@ -30,6 +31,9 @@ type submission struct {
 // submission, run inside a transaction. An error that is the entry's own is in
 // the result, and what was written then stays; err ends the transaction.
 func (s submission) book(tx Tx, o *Options) (res Result, err error) {
+	if err := s.checkLane(tx); err != nil {
+		return own(err)
+	}
 	fence, err := s.open(tx, o)
 	if err != nil {
 		return own(err)
@@ -59,7 +63,7 @@ func (s submission) book(tx Tx, o *Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	holder, err := s.refHolder(tx)
+	holder, err := s.refHolder(tx, o)
 	if err != nil {
 		return res, err
 	}
@@ -69,10 +73,19 @@ func (s submission) book(tx Tx, o *Options) (res Result, err error) {
 	return s.bookNew(tx, o, undone)
 }
 
+// checkLane refuses a lane that is not among those that the device is kept to.
+func (s submission) checkLane(tx Tx) error {
+	d, _, err := loadDevice(tx, s.device)
+	if err == nil && len(d.Lanes) > 0 && !slices.Contains(d.Lanes, s.lane) {
+		err = ErrLane
+	}
+	return err
+}
+
 // own puts an error that concerns one entry into its result.
 func own(err error) (Result, error) {
 	var limit *LimitError
-	if errors.As(err, &limit) || errors.Is(err, ErrForeign) || errors.Is(err, ErrFull) || errors.Is(err, errUndecided) {
+	if errors.As(err, &limit) || errors.Is(err, ErrForeign) || errors.Is(err, ErrLane) || errors.Is(err, ErrFull) || errors.Is(err, errUndecided) {
 		return Result{Err: err}, nil
 	}
 	return Result{}, err
@@ -118,8 +131,10 @@ func (s submission) bookNew(tx Tx, o *Options, undone undo) (Result, error) {
 	if err != nil {
 		return own(err)
 	}
-	if b.Answer, err = s.effect(tx, &b, undone); err != nil {
+	if b.Answer, err = s.effect(tx, &b, undone); errors.Is(err, errUndecided) {
 		return own(err)
+	} else if err != nil {
+		return Result{}, err
 	}
 	if b.Position, err = nextPosition(tx); err != nil {
 		return Result{}, err
@@ -133,13 +148,13 @@ func (s submission) bookNew(tx Tx, o *Options, undone undo) (Result, error) {
 	if b.State == 0 {
 		b.State = stateOf(b.Answer)
 	}
-	if err := s.store(tx, b, use); err != nil {
+	if err := s.store(tx, o, b, use); err != nil {
 		return Result{}, err
 	}
 	return Result{Booking: b}, s.claim(tx, o, b)
 }
 
-func (s submission) store(tx Tx, b Booking, use usage) error {
+func (s submission) store(tx Tx, o *Options, b Booking, use usage) error {
 	bk := s.home
 	bk.Entries++
 	bk.Top = max(bk.Top, s.Sequence)
@@ -151,7 +166,7 @@ func (s submission) store(tx Tx, b Booking, use usage) error {
 		{usageKey(s.device), use.encode()},
 	}
 	if s.takesRef() && b.State != queue.Reversed {
-		puts = append(puts, pair{s.refKey(), b.key()})
+		puts = append(puts, pair{refKey(o, s.Journal, s.entry.Ref), b.key()})
 	}
 	if s.via != [16]byte{} {
 		puts = append(puts, pair{key(spaceBook, s.via[:]), s.sender.encode()})
@@ -178,18 +193,18 @@ func stateOf(a queue.Answer) queue.State {
 // makes again for the same original: it is told apart by its sequence alone.
 func (s submission) takesRef() bool { return s.entry.Kind != queue.Reversal }
 
-func (s submission) refKey() []byte {
-	return key(spaceRef, s.Journal[:], []byte(s.entry.Ref))
+func refKey(o *Options, journal [16]byte, ref string) []byte {
+	return key(spaceRef, journal[:], o.hide(ref))
 }
 
 // refHolder returns the booking that stands under the submission's ref, nil when
 // there is none: one that was reversed has given it back, as a sale at the
 // merchant's risk needs that is presented anew.
-func (s submission) refHolder(tx Tx) (*Booking, error) {
+func (s submission) refHolder(tx Tx, o *Options) (*Booking, error) {
 	if !s.takesRef() {
 		return nil, nil
 	}
-	at, err := tx.Get(s.refKey())
+	at, err := tx.Get(refKey(o, s.Journal, s.entry.Ref))
 	if err != nil || at == nil {
 		return nil, err
 	}

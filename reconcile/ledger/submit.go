@@ -10,6 +10,7 @@ import (
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
+	"github.com/tallystick/tallystick/reconcile/agree"
 )
 
 // Result is what became of one entry of a submission.
@@ -21,8 +22,8 @@ type Result struct {
 	// answer.
 	Repeat bool
 	// Err says why the entry is not booked. A *ConflictError: the entry was set
-	// aside for the office. A *LimitError, ErrForeign, ErrFull: nothing was
-	// kept. ErrBusy: the same entry is being decided just now. ErrInDoubt:
+	// aside for the office. A *LimitError, ErrForeign, ErrLane, ErrFull:
+	// nothing was kept. ErrBusy: the same entry is being decided just now. ErrInDoubt:
 	// Options.Decide failed, and nothing was kept.
 	Err error
 }
@@ -65,6 +66,9 @@ func (l *Ledger) submit(ctx context.Context, device string, in wire.Submission, 
 	}
 	group := make([]submission, len(in.Entries))
 	for i, e := range in.Entries {
+		if e.Seq < 1 || e.Seq > agree.MaxSequence {
+			return nil, &InvalidError{fmt.Sprintf("entries/%d/seq", i), fmt.Sprintf("is not 1 to %d", uint64(agree.MaxSequence))}
+		}
 		group[i] = l.submission(device, in, e)
 		if told != nil {
 			group[i].retold, group[i].answer = true, *told

@@ -22,7 +22,7 @@ func (l *Ledger) Verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return verifyBookings(ctx, tx, n)
+		return l.verifyBookings(ctx, tx, n)
 	})
 }
 
@@ -48,7 +48,7 @@ func verifyOrder(ctx context.Context, tx Tx) (n uint64, err error) {
 	return n, err
 }
 
-func verifyBookings(ctx context.Context, tx Tx, n uint64) error {
+func (l *Ledger) verifyBookings(ctx context.Context, tx Tx, n uint64) error {
 	counts := map[[16]byte]uint64{}
 	found := uint64(0)
 	err := tx.Scan(key(spaceBooking), nil, func(k, v []byte) (bool, error) {
@@ -56,7 +56,7 @@ func verifyBookings(ctx context.Context, tx Tx, n uint64) error {
 		if err == nil {
 			found++
 			counts[b.Journal]++
-			err = verifyBooking(tx, b)
+			err = l.verifyBooking(tx, b)
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -81,7 +81,7 @@ func verifyBookings(ctx context.Context, tx Tx, n uint64) error {
 	return nil
 }
 
-func verifyBooking(tx Tx, b Booking) error {
+func (l *Ledger) verifyBooking(tx Tx, b Booking) error {
 	if sha256.Sum256(b.Canonical(nil)) != b.Digest {
 		return damaged("booking %s is not what its digest says", b.Identity)
 	}
@@ -104,7 +104,7 @@ func verifyBooking(tx Tx, b Booking) error {
 	if b.Entry.Kind == queue.Reversal || b.State == queue.Reversed {
 		return nil
 	}
-	at, err := tx.Get(key(spaceRef, b.Journal[:], []byte(b.Entry.Ref)))
+	at, err := tx.Get(refKey(l.opts, b.Journal, b.Entry.Ref))
 	if err == nil && !bytes.Equal(at, b.key()) {
 		err = damaged("the ref of booking %s does not lead to it", b.Identity)
 	}

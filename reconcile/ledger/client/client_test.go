@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -194,6 +195,55 @@ func TestWhatIsRefusedIsTold(t *testing.T) {
 	r.server.Close()
 	_, err = r.client.Agree(bg, nil)
 	require.Error(t, err)
+}
+
+// A device dies before it delivered. Another one takes over what it had, delivers
+// it under its identities, and prunes it by a receipt of the first one's journal.
+func TestRescuedEntries(t *testing.T) {
+	r := newRig(t)
+	dead, err := queue.Open(filepath.Join(t.TempDir(), "dead"), nil, &queue.Options{Unsealed: true})
+	require.NoError(t, err)
+	defer func() { _ = dead.Close() }()
+	for i := range 3 {
+		_, err := dead.Append(bg, queue.Transaction{Ref: fmt.Sprint("dead-", i), Lane: lane, Op: queue.Sale, Tender: queue.Cash,
+			Amount: queue.Money{Minor: 5, Currency: queue.CNY}})
+		require.NoError(t, err)
+	}
+	var file bytes.Buffer
+	_, err = dead.Export(bg, &file)
+	require.NoError(t, err)
+	r.sell(t, 2)
+	_, err = r.Import(bg, func() (io.Reader, error) { return bytes.NewReader(file.Bytes()), nil })
+	require.NoError(t, err)
+	for e, err := range r.All(bg, queue.Filter{States: []queue.State{queue.Parked}}) {
+		require.NoError(t, err)
+		require.NoError(t, r.Unpark(bg, e.ID, "the owner", "the dead device never had a line"))
+	}
+	require.NoError(t, r.Drain(bg, lane, r.link))
+
+	got, err := r.ledger.ByRef(bg, dead.JournalID(), "dead-2")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, got.Sequence)
+	batches := map[queue.BatchID]bool{}
+	for e, err := range r.All(bg, queue.Filter{}) {
+		require.NoError(t, err)
+		require.Equal(t, queue.Accepted, e.State)
+		if e.Origin != (queue.Origin{}) {
+			batches[e.Batch] = true
+		}
+	}
+	require.Len(t, batches, 1)
+	for b := range batches {
+		require.NoError(t, r.SettleBatch(bg, b))
+		own, err := r.client.Receipt(bg, r.JournalID(), []agree.Range{{From: 1, To: 9}})
+		require.NoError(t, err)
+		var missing *ledger.UncoveredError
+		require.ErrorAs(t, ledger.Prune(bg, r.Queue, b, r.ledger.Public(), own), &missing, "its own journal's receipt is for others")
+		require.NoError(t, r.client.Prune(bg, b, r.ledger.Public()))
+		done, err := r.Batch(bg, b)
+		require.NoError(t, err)
+		require.Equal(t, 3, done.Pruned)
+	}
 }
 
 // A device that settled a batch has its ledger sign for it, and prunes.
