@@ -30,7 +30,7 @@ func (s submission) effect(tx Tx, b *Booking, undone undo) (queue.Answer, error)
 	e := b.Entry
 	switch {
 	case e.Kind == queue.Reversal:
-		return s.reverse(tx)
+		return s.asTold(s.reverse(tx))
 	case undone.reversal != 0:
 		b.State, b.Reversal = queue.Reversed, undone.reversal
 		return refuse(queue.Refused, codeReversed), nil
@@ -48,8 +48,8 @@ func (s submission) effect(tx Tx, b *Booking, undone undo) (queue.Answer, error)
 	return s.answer, nil
 }
 
-// asTold is what a device was told of a void or refund when the ledger that it
-// tells again has lost the original.
+// asTold is what a device was told of a reversal, void or refund that it tells
+// again, also where the ledger has lost the original.
 func (s submission) asTold(a queue.Answer, err error) (queue.Answer, error) {
 	if s.retold && err == nil && (a.Code == codeAbsent || a.Verdict == queue.Approved) {
 		return s.answer, nil

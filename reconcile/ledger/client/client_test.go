@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -145,6 +146,56 @@ func TestRetellToALedgerThatLostAll(t *testing.T) {
 	require.NoError(t, err)
 	_, err = r.client.Retell(bg, e)
 	require.ErrorContains(t, err, "pending", "what nobody accepted is not told as if")
+}
+
+// peer is an office as reconcile sees it.
+type peer struct {
+	*client.Client
+	link queue.Uplink
+}
+
+func (p peer) Uplink(queue.Lane) (queue.Uplink, error) { return p.link, nil }
+
+// silent loses the answer of every request, which its ledger has booked.
+type silent struct{ queue.Uplink }
+
+func (s silent) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
+	a, err := s.Uplink.Send(ctx, e)
+	if e.Kind == queue.Request {
+		return queue.Answer{}, errors.New("the answer was lost")
+	}
+	return a, err
+}
+
+// A ledger restored from an older backup lacks entries, and one sale is in doubt:
+// Incomplete finds both and mends them, once and for all.
+func TestIncompleteAgainstALedger(t *testing.T) {
+	r := newRig(t)
+	r.sell(t, 30)
+	_, err := r.Do(bg, silent{r.link}, queue.Transaction{Ref: "lost", Lane: lane, Op: queue.Sale, Tender: queue.Cash, Amount: queue.Money{Minor: 7, Currency: queue.CNY}})
+	require.ErrorIs(t, err, queue.ErrInDoubt)
+	found, err := reconcile.Incomplete(bg, r.Queue, "office", peer{r.client, r.link})
+	require.NoError(t, err)
+	require.True(t, found.Agreed, "%+v", found.Open())
+	lost, err := r.ByRef(bg, "lost")
+	require.NoError(t, err)
+	require.Equal(t, queue.Reversed, lost.State)
+
+	r.ledger, r.server = office(t)
+	r.connect(t)
+	for range 2 {
+		found, err = reconcile.Incomplete(bg, r.Queue, "office", peer{r.client, r.link})
+		require.NoError(t, err)
+		require.True(t, found.Agreed, "%+v", found.Open())
+	}
+	require.NoError(t, r.ledger.Verify(bg))
+	all := 0
+	for b, err := range r.ledger.All(bg, 0) {
+		require.NoError(t, err)
+		require.True(t, b.Retold)
+		all++
+	}
+	require.Equal(t, 31, all, "30 sales and a reversal; what it reverses is not told again")
 }
 
 func TestClaimsOverTheLine(t *testing.T) {
