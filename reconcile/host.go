@@ -26,3 +26,28 @@ type Host interface {
 	// Foreign tells whether the host counts an entry among foreign cards.
 	Foreign(e queue.Entry) bool
 }
+
+// PerCurrency is optional on a Host: true where the host compares each currency
+// of a batch by itself, as hosts of ISO 8583 do. Settle then tells the totals of
+// one currency after the other; otherwise a batch has one currency.
+type PerCurrency interface {
+	PerCurrency() bool
+}
+
+// TotalsEnder is optional on a Host whose dialect has no end message: EndTotals
+// tells a batch's totals for the last time, for each currency, in the place of
+// EndBatch and with its meaning; balanced says that the host has agreed to those
+// of this currency already. An error that wraps errors.ErrUnsupported: it has
+// EndBatch.
+type TotalsEnder interface {
+	EndTotals(ctx context.Context, b queue.Batch, t queue.Totals, balanced bool) (queue.Answer, error)
+}
+
+// DetailRanker is optional on a Host that wants details in an order of its own:
+// DetailRank is in which round, 0 to 2, the detail of an entry goes; within a
+// round they go by sequence.
+type DetailRanker interface {
+	DetailRank(e queue.Entry) int
+}
+
+const maxRank = 2

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tallystick/tallystick/internal/record"
 	"github.com/tallystick/tallystick/queue"
@@ -30,30 +31,96 @@ type progress struct {
 	mended          []queue.ID
 	different       []queue.ID
 	agreed          bool
+	more            []part // the batch's other currencies
+	rank            int    // the round of details that uploaded speaks of
 }
 
-const progressForm = 1
+// part is one currency's totals and what the host says of them.
+type part struct {
+	totals          queue.Totals
+	inland, foreign queue.Balance
+}
+
+// Forms of what is kept. The second adds more and rank, and stands only where
+// there is some of them.
+const (
+	progressForm = 1
+	progressMore = 2
+	maxMore      = 998 // currencies have three digits
+)
 
 var errProgress = errors.New("the settlement's progress cannot be read")
 
-func (p progress) balanced() bool {
+// balanced tells whether the host has the same of a currency.
+func (x part) balanced() bool {
 	ok := func(b queue.Balance, s queue.Sums) bool {
 		return b == queue.Balanced || (b == 0 && s == queue.Sums{})
 	}
-	return p.stage >= totalling && ok(p.inland, p.totals.Inland) && ok(p.foreign, p.totals.Foreign)
+	return ok(x.inland, x.totals.Inland) && ok(x.foreign, x.totals.Foreign)
 }
 
-func (p progress) encode() []byte {
-	var w record.Writer
-	w.Byte(progressForm)
-	w.Byte(byte(p.stage))
-	w.Uint(uint64(p.totals.Currency))
-	for _, s := range []queue.Sums{p.totals.Inland, p.totals.Foreign} {
+func (p progress) balanced() bool {
+	for _, x := range p.parts() {
+		if !x.balanced() {
+			return false
+		}
+	}
+	return p.stage >= totalling
+}
+
+// parts are the batch's currencies, the first among them.
+func (p progress) parts() []part {
+	return append([]part{{p.totals, p.inland, p.foreign}}, p.more...)
+}
+
+func (p *progress) setParts(all []part) {
+	p.totals, p.inland, p.foreign, p.more = all[0].totals, all[0].inland, all[0].foreign, nil
+	if len(all) > 1 {
+		p.more = slices.Clone(all[1:])
+	}
+}
+
+// said is what the host said of an entry's currency and group.
+func (p progress) said(e queue.Entry, foreign bool) queue.Balance {
+	for _, x := range p.parts() {
+		if x.totals.Currency == e.Amount.Currency {
+			if foreign {
+				return x.foreign
+			}
+			return x.inland
+		}
+	}
+	return 0
+}
+
+func writeTotals(w *record.Writer, t queue.Totals) {
+	w.Uint(uint64(t.Currency))
+	for _, s := range []queue.Sums{t.Inland, t.Foreign} {
 		w.Uint(uint64(s.DebitCount))
 		w.Int(s.Debit)
 		w.Uint(uint64(s.CreditCount))
 		w.Int(s.Credit)
 	}
+}
+
+func readTotals(r *record.Reader) (t queue.Totals) {
+	t.Currency = queue.Currency(r.Uint())
+	for _, s := range []*queue.Sums{&t.Inland, &t.Foreign} {
+		s.DebitCount, s.Debit = int(r.Uint()), r.Int()
+		s.CreditCount, s.Credit = int(r.Uint()), r.Int()
+	}
+	return t
+}
+
+func (p progress) encode() []byte {
+	var w record.Writer
+	form := byte(progressForm)
+	if len(p.more) > 0 || p.rank > 0 {
+		form = progressMore
+	}
+	w.Byte(form)
+	w.Byte(byte(p.stage))
+	writeTotals(&w, p.totals)
 	w.Uint(uint64(p.records))
 	w.Byte(byte(p.inland))
 	w.Byte(byte(p.foreign))
@@ -65,6 +132,15 @@ func (p progress) encode() []byte {
 		}
 	}
 	w.Bool(p.agreed)
+	if form == progressMore {
+		w.Uint(uint64(p.rank))
+		w.Uint(uint64(len(p.more)))
+		for _, x := range p.more {
+			writeTotals(&w, x.totals)
+			w.Byte(byte(x.inland))
+			w.Byte(byte(x.foreign))
+		}
+	}
 	return w.B
 }
 
@@ -74,15 +150,12 @@ func decodeProgress(b []byte) (progress, error) {
 		return p, nil
 	}
 	r := record.NewReader(b)
-	if form := r.Byte(); form != progressForm {
+	form := r.Byte()
+	if form != progressForm && form != progressMore {
 		return p, fmt.Errorf("%w: it has form %d", errProgress, form)
 	}
 	p.stage = stage(r.Byte())
-	p.totals.Currency = queue.Currency(r.Uint())
-	for _, s := range []*queue.Sums{&p.totals.Inland, &p.totals.Foreign} {
-		s.DebitCount, s.Debit = int(r.Uint()), r.Int()
-		s.CreditCount, s.Credit = int(r.Uint()), r.Int()
-	}
+	p.totals = readTotals(r)
 	p.records = int(r.Uint())
 	p.inland, p.foreign = queue.Balance(r.Byte()), queue.Balance(r.Byte())
 	p.uploaded = queue.ID(r.Uint())
@@ -92,6 +165,18 @@ func decodeProgress(b []byte) (progress, error) {
 		}
 	}
 	p.agreed = r.Bool()
+	if form == progressMore {
+		p.rank = int(min(r.Uint(), maxRank+1))
+		n := r.Uint()
+		if p.rank > maxRank || n > maxMore {
+			return progress{}, errProgress
+		}
+		for ; n > 0 && r.Err() == nil; n-- {
+			x := part{totals: readTotals(r)}
+			x.inland, x.foreign = queue.Balance(r.Byte()), queue.Balance(r.Byte())
+			p.more = append(p.more, x)
+		}
+	}
 	if err := r.Done(); err != nil || p.stage > ended {
 		return progress{}, errProgress
 	}

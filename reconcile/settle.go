@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/queue"
@@ -13,6 +14,9 @@ import (
 type Result struct {
 	Batch  queue.BatchID
 	Totals queue.Totals
+	// Others are the totals of the batch's other currencies, where the host is
+	// PerCurrency.
+	Others []queue.Totals
 	// Records is how many entries the totals count.
 	Records int
 	// Balanced says that the host had the same totals at once; no details were
@@ -96,6 +100,9 @@ func (p progress) result(b queue.BatchID) (Result, error) {
 		return Result{Batch: b}, fmt.Errorf("batch %s: %w", b, ErrWithoutHost)
 	}
 	r := Result{Batch: b, Totals: p.totals, Records: p.records, Balanced: p.balanced(), Mended: p.mended, Different: p.different}
+	for _, x := range p.more {
+		r.Others = append(r.Others, x.totals)
+	}
 	if !p.agreed {
 		return r, &OutOfBalanceError{Batch: b, Different: p.different, Mended: p.mended}
 	}
@@ -167,11 +174,7 @@ func (s *settlement) heard(ctx context.Context) (bool, error) {
 func (s *settlement) next(ctx context.Context) error {
 	switch s.progress.stage {
 	case begun:
-		var err error
-		if s.progress.totals, s.progress.records, err = Totals(ctx, s.q, s.id, s.host.Foreign); err != nil {
-			return err
-		}
-		return s.save(ctx, totalling)
+		return s.total(ctx)
 	case totalling:
 		return s.sendTotals(ctx)
 	case uploading:
@@ -180,37 +183,79 @@ func (s *settlement) next(ctx context.Context) error {
 	return s.end(ctx)
 }
 
-// sendTotals may run again after a crash: the host knows the batch by its
-// number and changes nothing when it is asked twice.
-func (s *settlement) sendTotals(ctx context.Context) error {
-	var err error
-	s.progress.inland, s.progress.foreign, err = s.host.SendTotals(ctx, s.batch, s.progress.totals)
+// total freezes the totals.
+func (s *settlement) total(ctx context.Context) error {
+	all, records, err := TotalsByCurrency(ctx, s.q, s.id, s.host.Foreign)
 	if err != nil {
 		return err
 	}
+	if h, ok := s.host.(PerCurrency); len(all) > 1 && (!ok || !h.PerCurrency()) {
+		return ErrCurrencies
+	}
+	parts := make([]part, max(1, len(all)))
+	for i, t := range all {
+		parts[i].totals = t
+	}
+	s.progress.setParts(parts)
+	s.progress.records = records
+	return s.save(ctx, totalling)
+}
+
+// sendTotals may run again after a crash: the host knows the batch by its
+// number and changes nothing when it is asked twice.
+func (s *settlement) sendTotals(ctx context.Context) error {
+	parts := s.progress.parts()
+	for i := range parts {
+		var err error
+		x := &parts[i]
+		if x.inland, x.foreign, err = s.host.SendTotals(ctx, s.batch, x.totals); err != nil {
+			return err
+		}
+	}
+	s.progress.setParts(parts)
 	if s.progress.balanced() {
 		return s.save(ctx, ending)
 	}
 	return s.save(ctx, uploading)
 }
 
-// upload sends the details of the groups that differ one by one, each marked
-// before the next goes out.
+// upload sends the details of the groups that differ one by one, in the host's
+// order, each marked before the next goes out.
 func (s *settlement) upload(ctx context.Context) error {
 	cash, err := ofCash(ctx, s.q, s.id)
 	if err != nil {
 		return err
 	}
-	foreign := s.host.Foreign
+	ranker, ranked := s.host.(DetailRanker)
+	if !ranked && s.progress.rank > 0 { // another host's order: details are known when they come again
+		s.progress.rank, s.progress.uploaded = 0, 0
+	}
+	for ranked && s.progress.rank < maxRank {
+		if err := s.uploadRound(ctx, cash, ranker.DetailRank); err != nil {
+			return err
+		}
+		s.progress.rank, s.progress.uploaded = s.progress.rank+1, 0
+		if err := s.save(ctx, uploading); err != nil {
+			return err
+		}
+	}
+	last := func(queue.Entry) int { return s.progress.rank }
+	if ranked {
+		last = ranker.DetailRank
+	}
+	if err := s.uploadRound(ctx, cash, last); err != nil {
+		return err
+	}
+	return s.save(ctx, ending)
+}
+
+// uploadRound sends the details of one rank.
+func (s *settlement) uploadRound(ctx context.Context, cash bool, rank func(queue.Entry) int) error {
 	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
 		if err != nil {
 			return err
 		}
-		said := s.progress.inland
-		if foreign(e) {
-			said = s.progress.foreign
-		}
-		if !counts(e, cash) || said == queue.Balanced {
+		if !counts(e, cash) || min(max(rank(e), 0), maxRank) != s.progress.rank || s.progress.said(e, s.host.Foreign(e)) == queue.Balanced {
 			continue
 		}
 		a, err := s.host.SendDetail(ctx, s.batch, e)
@@ -219,10 +264,10 @@ func (s *settlement) upload(ctx context.Context) error {
 		}
 		switch a.Verdict {
 		case queue.Approved:
-			s.progress.mended = append(s.progress.mended, e.ID)
+			s.progress.mended = withID(s.progress.mended, e.ID)
 		case queue.Duplicate:
 		case queue.Refused, queue.NotFound:
-			s.progress.different = append(s.progress.different, e.ID)
+			s.progress.different = withID(s.progress.different, e.ID)
 		default:
 			return fmt.Errorf("entry %d: the host answered %q to its detail, call again", e.ID, a.Code)
 		}
@@ -231,11 +276,37 @@ func (s *settlement) upload(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.save(ctx, ending)
+	return nil
+}
+
+func withID(ids []queue.ID, id queue.ID) []queue.ID {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	return append(ids, id)
+}
+
+// sayEnd tells the host the end of the batch, in the way that it knows.
+func (s *settlement) sayEnd(ctx context.Context) (a queue.Answer, err error) {
+	if h, ok := s.host.(TotalsEnder); ok {
+		all := queue.Answer{Verdict: queue.Approved}
+		for _, x := range s.progress.parts() {
+			if a, err = h.EndTotals(ctx, s.batch, x.totals, x.balanced()); err != nil {
+				break
+			}
+			if a.Verdict != queue.Approved && a.Verdict != queue.Duplicate {
+				all = a
+			}
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return all, err
+		}
+	}
+	return s.host.EndBatch(ctx, s.batch, s.progress.balanced(), s.progress.records)
 }
 
 func (s *settlement) end(ctx context.Context) error {
-	a, err := s.host.EndBatch(ctx, s.batch, s.progress.balanced(), s.progress.records)
+	a, err := s.sayEnd(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tallystick/tallystick/queue"
 )
@@ -12,7 +14,7 @@ import (
 var (
 	// ErrOverflow is returned when a sum does not fit 64 bits.
 	ErrOverflow = errors.New("the totals overflow")
-	// ErrCurrencies is returned for a batch with more than one currency: its
+	// ErrCurrencies is returned for a batch with more than one currency where its
 	// totals have room for one.
 	ErrCurrencies = errors.New("the batch has more than one currency")
 )
@@ -50,31 +52,48 @@ func ofCash(ctx context.Context, q *queue.Queue, b queue.BatchID) (bool, error) 
 //
 // Errors: ErrOverflow, ErrCurrencies, and those of queue.All.
 func Totals(ctx context.Context, q *queue.Queue, b queue.BatchID, foreign func(queue.Entry) bool) (t queue.Totals, records int, err error) {
+	all, records, err := TotalsByCurrency(ctx, q, b, foreign)
+	switch {
+	case err != nil:
+		return t, 0, err
+	case len(all) > 1:
+		return t, 0, fmt.Errorf("batch %s: %w", b, ErrCurrencies)
+	case len(all) == 1:
+		t = all[0]
+	}
+	return t, records, nil
+}
+
+// TotalsByCurrency is Totals for a batch of any number of currencies, in the
+// order of their codes. An empty batch has none.
+//
+// Errors: ErrOverflow, and those of queue.All.
+func TotalsByCurrency(ctx context.Context, q *queue.Queue, b queue.BatchID, foreign func(queue.Entry) bool) (all []queue.Totals, records int, err error) {
 	cash, err := ofCash(ctx, q, b)
 	if err != nil {
-		return t, 0, err
+		return nil, 0, err
 	}
 	for e, err := range q.All(ctx, queue.Filter{Batch: b}) {
 		if err != nil {
-			return t, 0, err
+			return nil, 0, err
 		}
 		if !counts(e, cash) {
 			continue
 		}
-		if t.Currency != 0 && t.Currency != e.Amount.Currency {
-			return t, 0, fmt.Errorf("batch %s, entry %d: %w", b, e.ID, ErrCurrencies)
+		i, found := slices.BinarySearchFunc(all, e.Amount.Currency, func(t queue.Totals, c queue.Currency) int { return cmp.Compare(t.Currency, c) })
+		if !found {
+			all = slices.Insert(all, i, queue.Totals{Currency: e.Amount.Currency})
 		}
-		t.Currency = e.Amount.Currency
-		side := &t.Inland
+		side := &all[i].Inland
 		if foreign != nil && foreign(e) {
-			side = &t.Foreign
+			side = &all[i].Foreign
 		}
 		if err := add(side, e); err != nil {
-			return t, 0, fmt.Errorf("batch %s, entry %d: %w", b, e.ID, err)
+			return nil, 0, fmt.Errorf("batch %s, entry %d: %w", b, e.ID, err)
 		}
 		records++
 	}
-	return t, records, nil
+	return all, records, nil
 }
 
 func add(s *queue.Sums, e queue.Entry) error {

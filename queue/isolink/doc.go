@@ -77,7 +77,8 @@
 //	sale told     0220 DE 3=000000, 38         1220
 //	refund        0220 DE 3=200000, 37 38 90   1220, 56
 //	reversal      0420 DE 39 90                1420 DE 24=400, 25 56
-//	totals        0500 or 0520, DE 50 74-77 86-89 97; 1500, 1520 with DE 24=500
+//	totals        0500 or 0520, DE 50 71     1500 or 1520, DE 24=500 28 29 50
+//	              74-77 86-89 97             74-77 86-89 97
 //
 // All have DE 7 (UTC), 11, 12 (and 13), 32 41 42; transactions also 4 22 49 and of
 // 2 14 23 35 36 52 55 what there is. Times are the entry's own, also in its
@@ -85,7 +86,9 @@
 // brings no keys: Options.MAC has one that both sides know, or TLS alone
 // protects. Such a host has no batch numbers.
 //
-// Totals are told by currency, a sale being a debit; the net amount (DE 97) is D
+// Totals name our batch by the last digits of its number, in DE 71 or DE 29, and
+// 1993 by the date of its end in DE 28: what a host agreed to once it must agree
+// to again when it is told anew. Totals are told by currency, a sale being a debit; the net amount (DE 97) is D
 // where debits exceed credits. What was reversed counts on neither side. What the
 // host says is DE 66 (1987) or DE 39 (500, 501 and so on), and figures that it
 // repeats must be those it was told. Details are advices under the entry's own

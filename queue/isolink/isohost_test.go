@@ -29,6 +29,7 @@ type isoHost struct {
 
 	mu     sync.Mutex
 	books  map[string]*isoBooking // by STAN
+	agreed map[string]string      // totals, by batch and currency
 	seen   []string               // messages, without their times
 	forget int                    // answer so many sales without booking them
 	lose   int                    // book so many messages without answering them
@@ -45,7 +46,7 @@ func newISOHost(t *testing.T, style isolink.Style) *isoHost {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &isoHost{t: t, ln: ln, spec: codec.ISO1987ASCII(), books: map[string]*isoBooking{}}
+	h := &isoHost{t: t, ln: ln, spec: codec.ISO1987ASCII(), books: map[string]*isoBooking{}, agreed: map[string]string{}}
 	if style == isolink.ISO1993 {
 		h.spec, h.iso1993 = codec.ISO1993ASCII(), true
 	}
@@ -126,7 +127,7 @@ func val(m *codec.Message, de int) string {
 func shape(m *codec.Message) string {
 	s := m.Type().String()
 	for de := range m.Fields {
-		if de == 2 || de == 7 || de == 12 || de == 13 || de == 14 {
+		if de == 2 || de == 7 || de == 12 || de == 13 || de == 14 || de == 28 {
 			s += " " + strconv.Itoa(de)
 		} else {
 			s += " " + strconv.Itoa(de) + "=" + strings.TrimRight(val(m, de), " ")
@@ -175,8 +176,17 @@ func (h *isoHost) book(m, a *codec.Message) string {
 	return "00"
 }
 
-// compare gives the host's totals of a currency and, in 1987, DE 66.
+// compare gives the host's totals of a currency and, in 1987, DE 66. What it has
+// agreed to it agrees to again.
 func (h *isoHost) compare(m, a *codec.Message) string {
+	batch := val(m, 71) + val(m, 28) + val(m, 29) + " " + val(m, 50)
+	told := val(m, 76) + val(m, 88) + val(m, 97)
+	if h.agreed[batch] == told {
+		if !h.iso1993 {
+			h.must(a.Set(66, "1"))
+		}
+		return "even"
+	}
 	var counts, sums [2]int64 // credits, debits
 	for _, b := range h.books {
 		if b.currency != val(m, 50) || b.reversed || b.closed {
@@ -208,6 +218,7 @@ func (h *isoHost) compare(m, a *codec.Message) string {
 	if !even {
 		return "95"
 	}
+	h.agreed[batch] = told
 	for _, b := range h.books {
 		b.closed = b.closed || b.currency == val(m, 50)
 	}

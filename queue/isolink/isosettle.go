@@ -91,9 +91,7 @@ func (l *Link) reconcile(ctx context.Context, b queue.Batch, t queue.Totals) (qu
 	in, err := l.numbered(ctx, mti, func(stan queue.STAN) *fields {
 		f := &fields{m: codec.NewMessage(l.opts.Spec, mti)}
 		l.isoStamp(f, time.Now(), stan)
-		if l.opts.Style == ISO1993 {
-			f.set(24, "500")
-		}
+		l.nameBatch(f, b)
 		f.set(50, t.Currency.Numeric())
 		for de, v := range told.fields() {
 			f.set(de, v)
@@ -104,6 +102,20 @@ func (l *Link) reconcile(ctx context.Context, b queue.Batch, t queue.Totals) (qu
 		return 0, err
 	}
 	return l.balanceOf(in.m, t.Currency, told)
+}
+
+// nameBatch says which batch totals are of, so that a host knows them again: DE
+// 71 of 1987, DE 28 and 29 of 1993.
+func (l *Link) nameBatch(f *fields, b queue.Batch) {
+	if l.opts.Style != ISO1993 {
+		f.set(71, fmt.Sprintf("%04d", b.ID.N%10_000))
+		return
+	}
+	f.set(24, "500")
+	if !b.Closed.IsZero() {
+		f.set(28, b.Closed.In(l.opts.Zone).Format("060102"))
+	}
+	f.set(29, fmt.Sprintf("%03d", b.ID.N%1000))
 }
 
 // isoSums are what DE 74 to 97 tell.
