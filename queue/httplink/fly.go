@@ -24,7 +24,7 @@ func (l *Link) fly(ctx context.Context, f *flight, parcels []*parcel) {
 		r = l.post(ctx, f, s.Key(), body)
 	}
 	switch {
-	case r.err != nil && r.unsent:
+	case r.err != nil && !f.connected.Load():
 		l.finishAll(parcels, result{err: notSent(l.whyEnded(r.err))})
 	case r.err != nil:
 		l.finishAll(parcels, result{err: l.whyEnded(r.err)})
@@ -82,11 +82,10 @@ func (l *Link) post(ctx context.Context, f *flight, key wire.Key, body []byte) r
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
-		return response{err: lineError("entries", err), unsent: true}
+		return response{err: lineError("entries", err)}
 	}
 	req.Header = h
 	r := l.roundTrip(req, f.http, &f.connected)
-	r.unsent = r.unsent && !f.connected.Load()
 	l.tell(Event{Kind: Sent, Entries: len(f.parcels), Bytes: len(body), Err: r.err})
 	return r
 }

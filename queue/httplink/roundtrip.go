@@ -16,16 +16,15 @@ import (
 // response is what came back.
 type response struct {
 	err     error // no response: a *LineError or an *AnswerError
-	unsent  bool  // with err: provably no byte of the request left the device
 	status  int
 	body    []byte        // of a 200
 	problem *wire.Problem // of another status, where the host says more
 	after   time.Duration // Retry-After
 }
 
-// roundTrip sends a request and reads the whole response, within bounds. It
-// follows no redirect, and no request is sent twice but where provably nothing
-// of it had left.
+// roundTrip sends a request and reads the whole response, within bounds. It sets
+// connected before a byte of the request can leave the device. It follows no
+// redirect, and no request is sent twice but where provably nothing of it had left.
 func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atomic.Bool) response {
 	during := "entries"
 	if req.Method == http.MethodGet {
@@ -37,7 +36,7 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	h.Set("User-Agent", "tallystick")
 	auth, err := l.opts.bearer(req.Context())
 	if err != nil {
-		return response{err: &LineError{During: during, Reason: NoToken, Err: err}, unsent: true}
+		return response{err: &LineError{During: during, Reason: NoToken, Err: err}}
 	}
 	if auth != "" {
 		h.Set("Authorization", auth)
@@ -47,7 +46,7 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	resp, err := via.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		l.trust(false)
-		return response{err: lineError(during, err), unsent: !connected.Load()}
+		return response{err: lineError(during, err)}
 	}
 	defer resp.Body.Close()
 	after := l.heed(resp.Header)

@@ -225,6 +225,78 @@ func TestACardGoesOnlyWhereItIsAskedFor(t *testing.T) {
 	}
 }
 
+// A PIN block goes with the request that it was entered for, and with nothing else.
+func TestThePINGoesWithARequestOnly(t *testing.T) {
+	var got []wire.Entry
+	h := &refhost.Host{Decide: func(e wire.Entry) (wire.Verdict, string) { got = append(got, e); return wire.Approved, "00" }}
+	server, client := secured(t, h, true)
+	l, err := httplink.New(lane, server.URL, fakeJournal{}, &httplink.Options{TLS: client, Card: true})
+	require.NoError(t, err)
+	for id, kind := range []queue.Kind{queue.Request, queue.Advice} {
+		e := entryOf(queue.ID(id+1), kind)
+		e.Card = queue.Card{PAN: queue.NewSecret(testPAN), PINBlock: queue.NewSecret("\x01\x02")}
+		_, err := l.Send(t.Context(), e)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Close())
+	require.Len(t, got, 2)
+	require.False(t, got[0].Card.PINBlock.IsZero())
+	require.True(t, got[1].Card.PINBlock.IsZero())
+	require.Equal(t, testPAN, got[1].Card.PAN.Reveal())
+}
+
+// The next request after silence goes over another connection: HTTP/2 would put
+// it on the silent one.
+func TestSilenceEndsAConnection(t *testing.T) {
+	var conns atomic.Int32
+	release := make(chan struct{})
+	h := &refhost.Host{Before: func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			<-release
+		}
+		return false
+	}}
+	ca := newAuthority(t)
+	server := httptest.NewUnstartedServer(h)
+	server.TLS, server.EnableHTTP2 = ca.demand(t), true
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	l, err := httplink.New(lane, server.URL, fakeJournal{}, &httplink.Options{AnswerTimeout: 2 * time.Second,
+		TLS: &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{ca.device(t)}}})
+	require.NoError(t, err)
+	_, err = l.Prepare(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = l.Send(ctx, entryOf(1, queue.Advice))
+	require.Equal(t, httplink.Silent, reasonOf(t, err))
+	_, err = l.Prepare(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, conns.Load())
+	close(release)
+	require.NoError(t, l.Close())
+}
+
+func TestDataCanBeWithheld(t *testing.T) {
+	for _, withhold := range []bool{false, true} {
+		s := newTill(t, &refhost.Host{}, &httplink.Options{Plain: true, WithholdData: withhold})
+		x := s.told()
+		x.Data = []byte("waybill 17")
+		e := s.append(x)
+		require.NoError(t, s.Drain(t.Context(), lane, s.link))
+		s.agree()
+		b := s.host.Bookings()[0]
+		require.Equal(t, s.Digest(s.state(e.ID)), b.Entry.Digest(wire.Submission{Journal: b.Journal, Lane: b.Lane}))
+		require.Equal(t, withhold, b.Entry.Data == nil)
+		require.Equal(t, withhold, b.Entry.DataHash != nil)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	token := func(context.Context) (queue.Secret, error) { return queue.NewSecret(secretToken), nil }
 	for name, c := range map[string]struct {

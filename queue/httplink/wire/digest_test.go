@@ -1,7 +1,10 @@
 package wire_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
@@ -76,4 +79,42 @@ func TestDigestIsTheJournals(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 9, n)
+}
+
+// An entry that was imported has its first journal's identity: a host that has it
+// already knows it again.
+func TestAnImportedEntryIsItself(t *testing.T) {
+	first := journal(t)
+	told, err := first.Append(t.Context(), queue.Transaction{Ref: "late", Lane: lane, Op: queue.Sale, Tender: queue.Cash, Amount: queue.Money{Minor: 7, Currency: queue.CNY}})
+	require.NoError(t, err)
+	w, of := wire.FromQueue(told, first.JournalID())
+	key := wire.Submission{Journal: of, Lane: lane}.KeyFor(w)
+	var export bytes.Buffer
+	_, err = first.Export(t.Context(), &export)
+	require.NoError(t, err)
+	second, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, second.Close()) })
+	for i := range 3 { // so that the numbers differ
+		_, err = second.Append(t.Context(), queue.Transaction{Ref: fmt.Sprint(i), Lane: lane, Op: queue.Sale, Tender: queue.Cash, Amount: queue.Money{Minor: 1, Currency: queue.CNY}})
+		require.NoError(t, err)
+	}
+	_, err = second.Import(t.Context(), func() (io.Reader, error) { return bytes.NewReader(export.Bytes()), nil })
+	require.NoError(t, err)
+	imported, same := 0, 0
+	for e, err := range second.All(t.Context(), queue.Filter{}) {
+		require.NoError(t, err)
+		w, of := wire.FromQueue(e, second.JournalID())
+		s := wire.Submission{Journal: of, Lane: e.Lane}
+		require.Equal(t, second.Digest(e), w.Digest(s), e.Ref)
+		if e.Origin != (queue.Origin{}) {
+			imported++
+			require.Equal(t, wire.JournalID(first.JournalID()), of)
+		}
+		if s.KeyFor(w) == key {
+			same++
+		}
+	}
+	require.Greater(t, imported, 5)
+	require.Equal(t, 1, same)
 }
