@@ -62,5 +62,7 @@
 // its own journals, within its limits. That a ledger restored from a backup is
 // whole: devices find out what it lacks and tell it again (Retell), which shows
 // in Booking.Retold. Receipts signed before such a restore claim more than it
-// has: keep backups newer than the receipts that devices prune by.
+// has: keep backups newer than the receipts that devices prune by. A file that is
+// found damaged is kept aside by the operator and replaced from a backup
+// (RestoreFile).
 package ledger

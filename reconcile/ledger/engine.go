@@ -7,8 +7,8 @@ import (
 	"github.com/tallystick/tallystick/internal/lock"
 )
 
-// Engine stores a ledger: records in key order, changed in transactions. Open
-// and OpenMemory are the two that come with the package; another one must keep
+// Engine stores a ledger: records in key order, changed in transactions. OpenFile
+// and OpenMemory make the two that come with the package; another one must keep
 // what is said here, since everything that the ledger promises rests on it.
 type Engine interface {
 	// Update runs fn and returns nil once all that it wrote is synced to the

@@ -16,11 +16,12 @@ var (
 	// ledger knows, or of one that is locked out.
 	ErrUnknownDevice = errors.New("no such device")
 	// ErrBusy means that the same entry, or the one that it is about, is being
-	// decided at this moment: try again.
-	ErrBusy = errors.New("the entry is being decided")
+	// decided at this moment, or the same attachment received: try again.
+	ErrBusy = errors.New("another call is at work on it")
 	// ErrNotFound means that the ledger has no such thing.
 	ErrNotFound = errors.New("not found in the ledger")
-	// ErrTaken means that another journal holds the key.
+	// ErrTaken means that another journal holds the claim's key, or another
+	// device the certificate's.
 	ErrTaken = errors.New("another device holds it")
 )
 

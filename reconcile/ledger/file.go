@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -41,6 +42,18 @@ type FileOptions struct {
 // nil keys without Unsealed, and those of the file system. On any error the
 // file is as it was.
 func OpenFile(path string, keys queue.Keys, o *FileOptions) (*File, error) {
+	jo, err := o.store(keys)
+	if err != nil {
+		return nil, err
+	}
+	f, err := journal.Open(path, jo)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	return &File{f}, nil
+}
+
+func (o *FileOptions) store(keys queue.Keys) (journal.Options, error) {
 	if o == nil {
 		o = &FileOptions{}
 	}
@@ -52,13 +65,33 @@ func OpenFile(path string, keys queue.Keys, o *FileOptions) (*File, error) {
 	case keys != nil:
 		jo.Keys = keys
 	case !o.Unsealed:
-		return nil, errors.New("a ledger needs keys, or FileOptions.Unsealed")
+		return jo, errors.New("a ledger needs keys, or FileOptions.Unsealed")
 	}
-	f, err := journal.Open(path, jo)
+	return jo, nil
+}
+
+// Backup writes one synced state of the ledger to w while it is in use, sealed as
+// the file is. Attachments are files of their own, to be copied beside it.
+//
+// Errors: those of w and of the file system, ErrDamaged, ErrClosed, ctx.Err().
+// What w got is then no backup, and RestoreFile refuses it.
+func (e *File) Backup(ctx context.Context, w io.Writer) error {
+	return e.f.Backup(ctx, w, func() []byte { return nil })
+}
+
+// RestoreFile makes a ledger's file at path, where nothing may be, from a backup.
+// What devices were answered since the backup is not in it: each finds that out
+// by comparing itself (reconcile.Incomplete) and tells it again.
+//
+// Errors: those of OpenFile, ErrDamaged for a backup that is cut short or
+// changed, os.ErrExist, those of r, ctx.Err(). Nothing is then at path.
+func RestoreFile(ctx context.Context, path string, r io.Reader, keys queue.Keys, o *FileOptions) error {
+	jo, err := o.store(keys)
 	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
+		return err
 	}
-	return &File{f}, nil
+	_, err = journal.Restore(ctx, path, r, jo)
+	return err
 }
 
 // Update runs fn within a commit that several callers share.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
 	"testing"
@@ -62,6 +63,29 @@ func TestSealedFile(t *testing.T) {
 	require.NoError(t, l.Verify(bg))
 	require.True(t, submit(t, l, sub(journalOf(1), 1, advice(1))).Repeat)
 	require.NoError(t, e.Close())
+}
+
+// A backup, taken while the ledger is in use, opens as the ledger that it was.
+func TestBackup(t *testing.T) {
+	dir := t.TempDir()
+	e := openFile(t, filepath.Join(dir, "ledger"))
+	l := newLedger(t, e, nil)
+	require.NoError(t, submit(t, l, sub(journalOf(1), 1, advice(1))).Err)
+	var b bytes.Buffer
+	require.NoError(t, e.Backup(bg, &b))
+	require.NoError(t, submit(t, l, sub(journalOf(1), 1, advice(2))).Err)
+	path := filepath.Join(dir, "copy")
+	o := &FileOptions{Unsealed: true}
+	require.Error(t, RestoreFile(bg, path, bytes.NewReader(b.Bytes()[:b.Len()/2]), nil, o))
+	require.Error(t, RestoreFile(bg, path, bytes.NewReader(b.Bytes()), nil, nil))
+	require.NoError(t, RestoreFile(bg, path, bytes.NewReader(b.Bytes()), nil, o))
+	require.Error(t, RestoreFile(bg, path, bytes.NewReader(b.Bytes()), nil, o))
+	l = newLedger(t, openFile(t, path), nil)
+	require.NoError(t, l.Verify(bg))
+	require.True(t, submit(t, l, sub(journalOf(1), 1, advice(1))).Repeat)
+	res := submit(t, l, sub(journalOf(1), 1, advice(2)))
+	require.False(t, res.Repeat)
+	require.EqualValues(t, 2, res.Booking.Position)
 }
 
 func TestDevicesAreKeptToTheirLanes(t *testing.T) {
