@@ -289,7 +289,8 @@ func (l *Link) post(ctx context.Context, c *conn, frame []byte, w *want) (unsent
 // a Prepare before it; a connection that was lost since is dialled anew.
 //
 // Errors that wrap queue.ErrNotSent: no connection (a *LineError), no sign-in
-// (ErrSignInFirst), ErrClosed, a write of which nothing left, and, wrapping
+// (ErrSignInFirst), ErrClosed, a batch number that a sign-in has replaced since the
+// entry was made ready, a write of which nothing left, and, wrapping
 // queue.ErrUnsendable, an entry that has no message in the dialect. All others
 // leave e in doubt: a *LineError (silence, a broken connection), an *AnswerError,
 // one of which wraps queue.ErrBadMAC.
@@ -331,6 +332,8 @@ func (l *Link) launch(ctx context.Context, m *codec.Message, e queue.Entry) (c *
 	unsent := true
 	if !s.in {
 		err = ErrSignInFirst
+	} else if gone(e, s.line) {
+		err = errBatchGone
 	} else if c, w, unsent, err = l.write(ctx, m, s, e); err != nil {
 		err = l.whyEnded(err)
 	}
@@ -344,6 +347,17 @@ func (l *Link) launch(ctx context.Context, m *codec.Message, e queue.Entry) (c *
 		return nil, nil, fmt.Errorf("entry %d: %w", e.ID, err)
 	}
 	return nil, nil, lineError(m.Type().String(), l.whyEnded(c.whyUnwritten(err)))
+}
+
+// errBatchGone keeps an entry from being sent under a number that the host has
+// left between the entry's Prepare and its Send.
+var errBatchGone = errors.New("the host has gone on to another batch since this entry was made ready")
+
+// gone tells of an entry's first transmission under a batch number that a sign-in
+// since has replaced: it can still have the new one. A repeat cannot, and a
+// reversal has its original's.
+func gone(e queue.Entry, line queue.Line) bool {
+	return !e.Repeat && e.Kind != queue.Reversal && e.HostBatch != 0 && line.HostBatch != 0 && e.HostBatch != line.HostBatch
 }
 
 func (l *Link) write(ctx context.Context, m *codec.Message, s session, e queue.Entry) (c *conn, w *want, unsent bool, err error) {

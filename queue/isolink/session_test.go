@@ -182,7 +182,7 @@ func TestABatchThatTheHostHasLeft(t *testing.T) {
 	h := newScripted(t, financial(func(a *asked) { a.answer("77", nil) }))
 	l := h.link(nil)
 	e := cardEntry()
-	e.HostBatch = 41
+	e.HostBatch, e.Repeat = 41, true
 	for range 3 {
 		a, err := h.send(l, e)
 		require.NoError(t, err)
@@ -193,6 +193,30 @@ func TestABatchThatTheHostHasLeft(t *testing.T) {
 	a, err := unsignedHost.send(unsignedHost.link(nil), e)
 	require.NoError(t, err)
 	require.Equal(t, queue.Unavailable, a.Verdict, "without a MAC it may mean that we are not signed in")
+}
+
+// A sign-in that brings another batch number between Prepare and Send: what was
+// not sent yet can still have the new one.
+func TestABatchThatTheHostLeavesMeanwhile(t *testing.T) {
+	h := newScripted(t, nil)
+	l := h.link(nil)
+	_, err := l.Prepare(t.Context())
+	require.NoError(t, err)
+	h.mu.Lock()
+	h.batch++
+	h.mu.Unlock()
+	require.NoError(t, l.Renew(t.Context()))
+	_, err = l.Send(t.Context(), cardEntry())
+	require.ErrorIs(t, err, queue.ErrNotSent)
+	require.Zero(t, h.count(0x0200))
+	reversal := cardEntry()
+	reversal.Kind, reversal.Reason = queue.Reversal, queue.NoAnswer
+	_, err = l.Send(t.Context(), reversal)
+	require.NoError(t, err)
+	repeat := cardEntry()
+	repeat.Kind, repeat.Repeat = queue.Advice, true
+	_, err = l.Send(t.Context(), repeat)
+	require.NoError(t, err)
 }
 
 type ped struct {
