@@ -337,7 +337,7 @@ func TestWhatCountsAsAnAnswer(t *testing.T) {
 }
 
 // loud is a Metrics that panics.
-type loud struct{ noMetrics }
+type loud struct{}
 
 func (loud) Prepared(queue.Lane, time.Duration, Cause) { panic("full") }
 
