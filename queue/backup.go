@@ -186,7 +186,7 @@ func Restore(ctx context.Context, path string, r io.Reader, keys Keys, opts *Opt
 	if err := raise(ctx, tmp, keys, opts, note); err != nil {
 		return nil, errors.Join(err, os.Remove(tmp))
 	}
-	if err := journal.Place(tmp, path, jo); err != nil {
+	if err := errors.Join(journal.Place(tmp, path, jo), journal.DropMigrated(tmp)); err != nil {
 		return nil, err
 	}
 	return Open(path, keys, opts)

@@ -89,6 +89,26 @@ func TestGoldenJournals(t *testing.T) {
 	}
 }
 
+// A backup of every format restores, and leaves nothing but the journal.
+func TestGoldenBackups(t *testing.T) {
+	files, err := filepath.Glob("testdata/format*.backup.gz")
+	require.NoError(t, err)
+	require.Len(t, files, int(journal.Format))
+	for _, name := range files {
+		dir := t.TempDir()
+		q, err := Restore(bg, filepath.Join(dir, "journal"), bytes.NewReader(goldenFile(t, name)), goldenKeys, nil)
+		require.NoError(t, err)
+		require.NoError(t, q.Verify(bg))
+		require.EqualValues(t, 2, q.Epoch())
+		require.Len(t, all(t, q, Filter{Pruned: true}), strings.Count(listing(t, q), "\n"))
+		require.NotEmpty(t, all(t, q, Filter{States: []State{InDoubt}}))
+		require.NoError(t, q.Close())
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, left, 2, "the journal and its lock: %v", left)
+	}
+}
+
 // The old file stays beside the migrated one until that has been used and
 // closed once; a damaged one is not migrated, and left as it is.
 func TestMigration(t *testing.T) {
@@ -153,18 +173,26 @@ func makeGolden(t *testing.T) {
 	require.NoError(t, err)
 	goldenDay(t, q)
 	text := listing(t, q)
+	var copied bytes.Buffer
+	require.NoError(t, q.Backup(bg, &copied))
 	require.NoError(t, q.Close())
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	name := fmt.Sprint("testdata/format", journal.Format)
+	require.NoError(t, os.MkdirAll("testdata", 0o755))
+	require.NoError(t, os.WriteFile(name+".journal.gz", packed(t, b), 0o644))
+	require.NoError(t, os.WriteFile(name+".backup.gz", packed(t, copied.Bytes()), 0o644))
+	require.NoError(t, os.WriteFile(name+".txt", []byte(text), 0o644))
+}
+
+func packed(t *testing.T, b []byte) []byte {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	require.NoError(t, err)
 	_, err = w.Write(b)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	require.NoError(t, os.MkdirAll("testdata", 0o755))
-	require.NoError(t, os.WriteFile("testdata/format2.journal.gz", packed.Bytes(), 0o644))
-	require.NoError(t, os.WriteFile("testdata/format2.txt", []byte(text), 0o644))
+	return out.Bytes()
 }
 
 // A journal of a newer format, and what is no journal, is refused and left as

@@ -36,8 +36,8 @@ const (
 	frameEnd    = 'z'
 
 	maxKey = 1 << 10
-	// maxSealed bounds a record as it is sealed.
-	maxSealed = MaxValue + 256
+	// maxSealed bounds a record as it is sealed, that of a group among them.
+	maxSealed = 8 << 20
 )
 
 // Backup writes one synced state of the journal to w while it is in use. That

@@ -277,8 +277,8 @@ func (f *File) openLocked() error {
 		return nil
 	}
 	go func() {
-		if f.refused = f.load(ctx, x); f.refused == nil {
-			f.dropMigrated()
+		if f.refused = f.load(ctx, x); f.refused == nil && !f.opts.Migrated {
+			_ = DropMigrated(f.real) // it has been in use, and was closed cleanly
 		}
 		close(f.ready)
 	}()

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -32,10 +33,10 @@ func Migrate(ctx context.Context, path string, o Options, rebuild Rebuild) error
 	return nil
 }
 
-// dropMigrated removes the file of an older format once this one has been in
-// use and was closed cleanly.
-func (f *File) dropMigrated() {
-	if !f.opts.Migrated {
-		_ = os.Remove(f.real + migrated)
+// DropMigrated removes what Migrate kept of the journal at path, if anything.
+func DropMigrated(path string) error {
+	if err := os.Remove(path + migrated); !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
+	return nil
 }

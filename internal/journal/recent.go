@@ -129,7 +129,7 @@ func (f *File) putGroup(btx *bolt.Tx, g *group) error {
 	most := f.opts.checkpointSize()
 	// Where room is scarce nothing is kept twice, and what is gone is freed.
 	due := g.over.size > most || g.over.groups >= maxGroups || !g.admits()
-	if due && (g.fits() || g.over.size > 4*most) {
+	if due && (g.fits() || g.over.size > 4*most || g.put > MaxValue) {
 		return f.checkpoint(btx, g)
 	}
 	g.over.groups++

@@ -152,3 +152,29 @@ func TestRecentSurvivesACrash(t *testing.T) {
 	require.NotEmpty(t, raw(f), "it is at its place")
 	requireContent(t, f, 30)
 }
+
+// The record of a group may be larger than any record that it changes.
+func TestBackupOfALargeGroup(t *testing.T) {
+	f := open(t, tempPath(t), options())
+	require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+		for n := range uint64(200) {
+			if err := tx.Put(data, key(n), bytes.Repeat([]byte{byte(n)}, 5200)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	var b bytes.Buffer
+	require.NoError(t, f.Backup(t.Context(), &b, func() []byte { return nil }))
+	path := tempPath(t)
+	_, err := journal.Restore(t.Context(), path, &b, options())
+	require.NoError(t, err)
+	seen := 0
+	require.NoError(t, open(t, path, options()).View(func(tx *journal.Tx) error {
+		return tx.Scan(data, nil, nil, func(_, v []byte) (bool, error) {
+			seen += len(v)
+			return true, nil
+		})
+	}))
+	require.Equal(t, 200*5200, seen)
+}
