@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/tallystick/tallystick/reconcile/ledger/internal/disk"
 )
 
 // files are the contents of attachments, in a folder for each device: NAME.part
@@ -108,7 +110,7 @@ func (f *files) finish(a Attachment) error {
 	if err := os.Rename(path+".part", path); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(path)), syncDir(f.root))
+	return errors.Join(disk.SyncFolder(filepath.Dir(path)), disk.SyncFolder(f.root))
 }
 
 func readSmall(path string, size int64) ([]byte, error) {
