@@ -21,7 +21,7 @@ func (f *files) open(root string) error {
 	if root == "" {
 		return nil
 	}
-	return os.MkdirAll(root, 0o700)
+	return errors.Join(os.MkdirAll(root, 0o700), disk.SyncFolder(filepath.Dir(filepath.Clean(root))))
 }
 
 func (f *files) check(a Attachment) error {
@@ -73,6 +73,11 @@ func (f *files) append(a Attachment, r io.Reader) (have int64, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return a.Have, err
+	}
+	if a.Have == 0 { // its name is new
+		if err := errors.Join(disk.SyncFolder(filepath.Dir(path)), disk.SyncFolder(f.root)); err != nil {
+			return a.Have, errors.Join(err, file.Close())
+		}
 	}
 	n, copyErr := io.Copy(file, io.LimitReader(r, a.Size-a.Have))
 	if copyErr == nil && a.Have+n == a.Size {

@@ -88,12 +88,12 @@ func Open(dir string, o *Options) (*Outbox, error) {
 	if b.opts.MaxBytes <= 0 {
 		b.opts.MaxBytes = 256 << 20
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	err := errors.Join(os.MkdirAll(dir, 0o700), disk.SyncFolder(filepath.Dir(filepath.Clean(dir))))
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // no wait
-	var err error
 	if b.lock, err = lock.Acquire(ctx, filepath.Join(dir, "lock")); err != nil {
 		return nil, err
 	}
