@@ -164,5 +164,9 @@ func keep(path, kind string, fresh func() ([]byte, error)) ([]byte, error) {
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
+	if folder, openErr := os.Open(filepath.Dir(path)); err == nil && openErr == nil {
+		_ = folder.Sync() // Windows has no such call
+		_ = folder.Close()
+	}
 	return raw, err
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/tallystick/tallystick/reconcile/ledger/internal/disk"
 )
 
 // files are the contents of attachments, in a folder for each device: NAME.part
@@ -19,7 +21,7 @@ func (f *files) open(root string) error {
 	if root == "" {
 		return nil
 	}
-	return os.MkdirAll(root, 0o700)
+	return errors.Join(os.MkdirAll(root, 0o700), disk.SyncFolder(filepath.Dir(filepath.Clean(root))))
 }
 
 func (f *files) check(a Attachment) error {
@@ -72,6 +74,11 @@ func (f *files) append(a Attachment, r io.Reader) (have int64, err error) {
 	if err != nil {
 		return a.Have, err
 	}
+	if a.Have == 0 { // its name is new
+		if err := errors.Join(disk.SyncFolder(filepath.Dir(path)), disk.SyncFolder(f.root)); err != nil {
+			return a.Have, errors.Join(err, file.Close())
+		}
+	}
 	n, copyErr := io.Copy(file, io.LimitReader(r, a.Size-a.Have))
 	if copyErr == nil && a.Have+n == a.Size {
 		copyErr = atEnd(r)
@@ -108,7 +115,7 @@ func (f *files) finish(a Attachment) error {
 	if err := os.Rename(path+".part", path); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(path)), syncDir(f.root))
+	return errors.Join(disk.SyncFolder(filepath.Dir(path)), disk.SyncFolder(f.root))
 }
 
 func readSmall(path string, size int64) ([]byte, error) {

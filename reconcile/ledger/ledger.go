@@ -26,7 +26,8 @@ type Options struct {
 	// between it is asked again, so it must know an entry that it has decided
 	// by its Digest. Approved, Partial and Refused are booked; Unavailable is
 	// passed on and nothing booked; any other verdict or an error leaves the
-	// device in doubt, which reverses. Card tells what the wire carried of the
+	// device in doubt, which reverses. What a reversal or a void undoes later is
+	// a booking of its own: follow All. Card tells what the wire carried of the
 	// card, which is kept nowhere. Default: requests are refused with code 40.
 	Decide func(ctx context.Context, b Booking, card *wire.Card) (queue.Answer, error)
 	// Claims names what a sale is about that only one journal may deal with, by

@@ -118,15 +118,11 @@ type ClaimAnswer struct {
 }
 
 func (l *Ledger) serveClaim(w http.ResponseWriter, r *http.Request, d Device) error {
-	var in ClaimRequest
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	journal, err := ParseJournal(in.Journal)
+	journal, name, err := readClaim(r)
 	if err != nil {
 		return err
 	}
-	holder, since, err := l.Claim(r.Context(), d.Name, journal, in.Key)
+	holder, since, err := l.Claim(r.Context(), d.Name, journal, name)
 	if err != nil {
 		return err
 	}
@@ -134,19 +130,23 @@ func (l *Ledger) serveClaim(w http.ResponseWriter, r *http.Request, d Device) er
 }
 
 func (l *Ledger) serveRelease(w http.ResponseWriter, r *http.Request, d Device) error {
+	journal, name, err := readClaim(r)
+	if err == nil {
+		err = l.Release(r.Context(), d.Name, journal, name)
+	}
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+func readClaim(r *http.Request) (journal [16]byte, name string, err error) {
 	var in ClaimRequest
 	if err := readJSON(r, &in); err != nil {
-		return err
+		return journal, "", err
 	}
-	journal, err := ParseJournal(in.Journal)
-	if err != nil {
-		return err
-	}
-	if err := l.Release(r.Context(), d.Name, journal, in.Key); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	journal, err = ParseJournal(in.Journal)
+	return journal, in.Key, err
 }
 
 // Aside is one element of the answer to a GET of ConflictsPath, which is an array

@@ -21,6 +21,7 @@ import (
 	"github.com/tallystick/tallystick/internal/lock"
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/reconcile/ledger"
+	"github.com/tallystick/tallystick/reconcile/ledger/internal/disk"
 )
 
 // Options of Open. The zero value, or nil, holds the defaults; Open does not
@@ -87,12 +88,12 @@ func Open(dir string, o *Options) (*Outbox, error) {
 	if b.opts.MaxBytes <= 0 {
 		b.opts.MaxBytes = 256 << 20
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	err := errors.Join(os.MkdirAll(dir, 0o700), disk.SyncFolder(filepath.Dir(filepath.Clean(dir))))
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // no wait
-	var err error
 	if b.lock, err = lock.Acquire(ctx, filepath.Join(dir, "lock")); err != nil {
 		return nil, err
 	}
@@ -178,7 +179,7 @@ func (b *Outbox) write(it Item, data []byte) error {
 		_ = os.Remove(tmp) // Open removes it otherwise
 		return err
 	}
-	return syncDir(b.dir)
+	return disk.SyncFolder(b.dir)
 }
 
 func writeSynced(path string, parts ...[]byte) error {
@@ -268,7 +269,7 @@ func readHeader(f *os.File, it *Item) error {
 
 // aside puts a damaged file out of the way, where a person finds it.
 func (b *Outbox) aside(it Item) error {
-	return errors.Join(os.Rename(b.path(it), b.path(it)+".damaged"), syncDir(b.dir))
+	return errors.Join(os.Rename(b.path(it), b.path(it)+".damaged"), disk.SyncFolder(b.dir))
 }
 
 // read returns the content, which is checked against its hash.
@@ -289,5 +290,5 @@ func (b *Outbox) read(it Item) ([]byte, error) {
 func (b *Outbox) sent(it Item) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return errors.Join(os.Remove(b.path(it)), syncDir(b.dir))
+	return errors.Join(os.Remove(b.path(it)), disk.SyncFolder(b.dir))
 }

@@ -1,14 +1,15 @@
 //go:build !windows
 
-package ledger
+// Package disk makes names durable.
+package disk
 
 import (
 	"errors"
 	"os"
 )
 
-// syncDir makes the names in a folder durable.
-func syncDir(path string) error {
+// SyncFolder makes the names in a folder durable.
+func SyncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

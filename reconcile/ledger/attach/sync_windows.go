@@ -1,4 +1,0 @@
-package attach
-
-// syncDir does nothing: Windows has no call for it.
-func syncDir(string) error { return nil }
