@@ -132,7 +132,7 @@ func TestWorth(t *testing.T) {
 	}
 	got, _ := worth(queue.Entry{Kind: queue.Advice, State: queue.Accepted, Transaction: queue.Transaction{Op: queue.Refund, Amount: cny(1)}}, false)
 	require.Zero(t, got)
-	require.EqualValues(t, math.MaxInt64, plus(math.MaxInt64, 1))
+	require.Equal(t, int64(math.MaxInt64), plus(math.MaxInt64, 1))
 	require.Equal(t, "State(9)", State(9).String())
 }
 
