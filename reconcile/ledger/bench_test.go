@@ -12,6 +12,7 @@ import (
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
+	"github.com/tallystick/tallystick/reconcile/agree"
 )
 
 // BenchmarkSubmit has many devices submit at once, one entry a request, on a file
@@ -51,4 +52,43 @@ func BenchmarkSubmit(b *testing.B) {
 			b.ReportMetric(float64(after.Size()-before.Size())/float64(b.N*batch), "file-B/entry")
 		})
 	}
+}
+
+// BenchmarkHalf builds what is compared of a journal of 100,000 entries, from the
+// file, as the first message after a start does; BenchmarkReceipt signs for all
+// of it.
+func BenchmarkHalf(b *testing.B) {
+	l := large(b, 100_000)
+	for b.Loop() {
+		if _, _, err := l.buildHalf(bg, journalOf(1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReceipt(b *testing.B) {
+	l := large(b, 100_000)
+	for b.Loop() {
+		if _, err := l.Receipt(bg, "till-1", journalOf(1), []agree.Range{{From: 1, To: 100_000}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func large(b *testing.B, n int) *Ledger {
+	b.Helper()
+	e, err := OpenFile(filepath.Join(b.TempDir(), "ledger"), nil, &FileOptions{Unsealed: true})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = e.Close() })
+	l, err := New(bg, e, signer, nil)
+	require.NoError(b, err)
+	for seq := 1; seq <= n; {
+		var es []wire.Entry
+		for ; seq <= n && len(es) < wire.MaxEntries; seq++ {
+			es = append(es, advice(queue.ID(seq)))
+		}
+		_, err := l.Submit(bg, "till-1", sub(journalOf(1), 1, es...))
+		require.NoError(b, err)
+	}
+	return l
 }
