@@ -222,6 +222,7 @@ func TestAPoisonedBatchGoesInHalves(t *testing.T) {
 			want = queue.Parked
 		}
 		require.Equal(t, want, s.state(id).State, "entry %d", id)
+		require.Equal(t, 1, s.state(id).Attempts, "entry %d", id)
 	}
 	require.Positive(t, splits)
 }
@@ -267,6 +268,27 @@ func TestADeferredSaleOutlivesABusyHost(t *testing.T) {
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	s.agree()
 	require.Equal(t, x.Amount.Minor, s.host.Balance(lane))
+}
+
+// What decides nothing is not kept by the host: the next attempt is decided anew.
+func TestUnavailableIsDecidedAnew(t *testing.T) {
+	tries := 0
+	h := &refhost.Host{Decide: func(wire.Entry) (wire.Verdict, string) {
+		tries++
+		switch tries {
+		case 1:
+			return wire.Unavailable, "91"
+		case 2:
+			return wire.Unknown, "09"
+		}
+		return wire.Approved, "00"
+	}}
+	s := newTill(t, h, nil)
+	e := s.append(s.told())
+	require.NoError(t, s.Drain(t.Context(), lane, s.link))
+	require.Equal(t, queue.Accepted, s.state(e.ID).State)
+	require.Equal(t, 3, tries)
+	s.agree()
 }
 
 func TestHostsLimitsAreKept(t *testing.T) {
