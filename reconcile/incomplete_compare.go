@@ -35,9 +35,10 @@ func (i *inquiry) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	i.out.Agreed = d.Equal()
+	foreign, err := c.foreign(ctx, d)
+	i.out.Agreed = len(d.Found) == 0 && len(foreign) == 0
 	c.mark(d)
-	return nil
+	return err
 }
 
 // look compares both sides as they are now.
@@ -201,16 +202,32 @@ func (c *comparing) waitingLine(id queue.ID) int {
 	return -1
 }
 
+// foreign is what the host has behind the journal's end as it is now: what was
+// journalled since the comparison began is known here.
+func (c *comparing) foreign(ctx context.Context, d agree.Difference) (out []agree.Range, err error) {
+	if len(d.Beyond) == 0 {
+		return nil, nil
+	}
+	if err := c.mirror.refresh(ctx); err != nil {
+		return nil, err
+	}
+	for _, r := range d.Beyond {
+		if r.From = max(r.From, c.mirror.half.Highest()+1); r.From <= r.To {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
 // beyond lists what the host has behind the journal's end: entries of a device
 // that went on after this journal was copied from it.
 func (c *comparing) beyond(ctx context.Context, d agree.Difference) error {
-	last, err := c.last(ctx)
+	foreign, err := c.foreign(ctx, d)
 	if err != nil {
 		return err
 	}
 	var seqs []uint64
-	for _, r := range d.Beyond {
-		r.From = max(r.From, last+1) // what was journalled since is known here
+	for _, r := range foreign {
 		for ; r.From <= r.To && len(seqs) < pageOf; r.From++ {
 			seqs = append(seqs, r.From)
 		}
@@ -231,12 +248,6 @@ func (c *comparing) beyond(ctx context.Context, d agree.Difference) error {
 		c.add(l)
 	}
 	return nil
-}
-
-// last is the journal's last sequence now.
-func (c *comparing) last(ctx context.Context) (uint64, error) {
-	err := c.mirror.refresh(ctx)
-	return c.mirror.half.Highest(), err
 }
 
 // mark marks what the last comparison no longer finds.

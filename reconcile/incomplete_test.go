@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -65,10 +67,13 @@ func TestIncompleteTellsOtherContent(t *testing.T) {
 	b.change(t, 4, func(e *queue.Entry) { e.Operator = "7" })
 	b.change(t, 6, func(e *queue.Entry) { e.Ref = "of another device" })
 	b.booked[8] = append(b.booked[8], b.booked[8][0])
+	mine := b.booked[9][0]
+	b.change(t, 9, func(e *queue.Entry) { e.Ref = "of another device" })
+	b.booked[9] = append(b.booked[9], mine)
 	r, err := Incomplete(bg, q, "depot", b)
 	require.NoError(t, err)
 	require.Equal(t, []told{{OtherAmount, 2, false, false}, {OtherContent, 4, false, false},
-		{Missing, 6, false, false}, {Foreign, 6, false, false}, {Twice, 8, true, false}}, lines(r))
+		{Missing, 6, false, false}, {Foreign, 6, false, false}, {Twice, 8, true, false}, {Foreign, 9, false, false}}, lines(r))
 	require.False(t, r.Agreed)
 	require.Equal(t, queue.Money{Minor: 102, Currency: queue.CNY}, r.Lines[0].Held[0].Amount)
 	require.Equal(t, "of another device", r.Lines[3].Held[0].Ref)
@@ -105,6 +110,7 @@ func TestIncompleteEndsDoubt(t *testing.T) {
 	r, err := Incomplete(bg, q, "depot", b)
 	require.NoError(t, err)
 	require.Equal(t, []told{{Doubtful, id, false, true}, {NeverSent, id + 1, false, true}}, lines(r), "the request and its reversal")
+	require.Equal(t, queue.Card{}, r.Lines[0].Entry.Card)
 	require.Equal(t, queue.Reversed, r.Lines[0].Now)
 	require.True(t, r.Agreed)
 	same(t, q, b)
@@ -323,4 +329,117 @@ func (u laterUplink) Uplink(queue.Lane) (queue.Uplink, error) { return u, nil }
 
 func (laterUplink) Send(context.Context, queue.Entry) (queue.Answer, error) {
 	return queue.Answer{Verdict: queue.Unavailable, Code: "91", RetryAfter: time.Hour}, nil
+}
+
+// Nothing is told again between a settlement's totals and its end: the lane is
+// Incomplete's own meanwhile.
+func TestIncompleteTellsAgainWithTheLaneToItself(t *testing.T) {
+	q, b := journalOf(t, 3)
+	b.lose(2)
+	told := false
+	b.before = func(call string) error {
+		if call == "retell 2" {
+			told = true
+			ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, q.WithLane(ctx, cashLane, func() error { return nil }), context.DeadlineExceeded)
+		}
+		return nil
+	}
+	_, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.True(t, told)
+}
+
+// A ledger that lost all of a long journal is told all of it, though not every
+// line is kept.
+func TestIncompleteKeepsABoundedNumberOfLines(t *testing.T) {
+	q, b := journalOf(t, 600)
+	clear(b.booked)
+	clear(b.seen)
+	i := inquiry{q: q, mirror: NewMirror(q, "depot"), peer: b, out: &Incompleteness{Host: "depot"}}
+	i.out.Lines = make([]Unfinished, maxLines-5, maxLines)
+	for n := range i.out.Lines {
+		i.out.Lines[n] = Unfinished{Problem: Foreign, ID: 1 << 40}
+	}
+	require.NoError(t, i.run(bg))
+	require.Len(t, i.out.Lines, maxLines)
+	require.Equal(t, 595, i.out.Omitted)
+	require.False(t, i.out.Agreed)
+	same(t, q, b)
+}
+
+// appending is the same host while the device goes on selling.
+type appending struct {
+	*memBook
+	sold int
+}
+
+func (a *appending) Agree(ctx context.Context, m []byte) ([]byte, error) {
+	if a.sold++; a.sold < 3 {
+		if _, err := a.q.Append(ctx, cash(fmt.Sprint("meanwhile ", a.sold), 500)); err != nil {
+			return nil, err
+		}
+		if err := a.q.Drain(ctx, cashLane, a.memBook); err != nil {
+			return nil, err
+		}
+	}
+	return a.memBook.Agree(ctx, m)
+}
+
+// What is sold and delivered during the comparison is nobody else's.
+func TestIncompleteWhileSalesGoOn(t *testing.T) {
+	q, b := journalOf(t, 20)
+	b.lose(5)
+	r, err := Incomplete(bg, q, "depot", &appending{memBook: b})
+	require.NoError(t, err)
+	require.Equal(t, []told{{Missing, 5, false, true}}, lines(r))
+	require.True(t, r.Agreed)
+	same(t, q, b)
+}
+
+// An entry that was imported belongs to another journal's comparison.
+func TestIncompleteLeavesImportedEntriesAlone(t *testing.T) {
+	first, there := journalOf(t, 0)
+	_, err := first.Append(bg, cash("delivered", 500))
+	require.NoError(t, err)
+	require.NoError(t, first.Drain(bg, cashLane, there))
+	var out bytes.Buffer
+	_, err = first.Export(bg, &out)
+	require.NoError(t, err)
+
+	q, b := journalOf(t, 2)
+	done, err := q.Import(bg, func() (io.Reader, error) { return bytes.NewReader(out.Bytes()), nil })
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Entries)
+	e, err := q.Get(bg, 3)
+	require.NoError(t, err)
+	require.Equal(t, queue.Accepted, e.State)
+	r, err := Incomplete(bg, q, "depot", b)
+	require.NoError(t, err)
+	require.Empty(t, r.Lines, "the ledger has it under the first journal's name")
+	require.True(t, r.Agreed)
+}
+
+// stopping is an uplink whose Drain is ended while it sends.
+type stopping struct {
+	*draining
+	t *testing.T
+}
+
+func (s *stopping) Send(ctx context.Context, _ queue.Entry) (queue.Answer, error) {
+	s.stop(errTried)
+	require.NoError(s.t, ctx.Err())
+	return queue.Answer{Verdict: queue.Approved}, nil
+}
+
+// Ending a Drain does not cut off what is under way: that would put it in doubt.
+func TestDrainEndsAfterWhatIsUnderWay(t *testing.T) {
+	within, stop := context.WithCancelCause(bg)
+	s := &stopping{t: t}
+	s.draining = &draining{outer: bg, up: s, stop: stop, tries: map[queue.ID]int{}}
+	a, err := s.draining.Send(within, queue.Entry{ID: 1})
+	require.NoError(t, err)
+	require.Equal(t, queue.Approved, a.Verdict)
+	require.ErrorIs(t, context.Cause(within), errTried)
 }
