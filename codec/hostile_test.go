@@ -407,6 +407,31 @@ func TestRemovedContentIsWiped(t *testing.T) {
 	m.Reset(0x0200)
 	require.Equal(t, strings.Repeat("\x00", 512), string(m.data().first[:]))
 
+	// Nor what was refused, nor what a message leaves behind that outgrew its
+	// memory.
+	for _, v := range []string{"6221558812340000x", "62215588123400000000", "622155881234000:"} {
+		require.Error(t, m.Set(2, v))
+		require.Error(t, m.Set(41, v))
+		require.Equal(t, strings.Repeat("\x00", 512), string(m.data().first[:]), v)
+	}
+	for _, way := range []func(m *Message) error{
+		func(m *Message) error { return m.Set(59, strings.Repeat("a", 600)) },
+		func(m *Message) error { return m.Set(36, strings.Repeat("1", 104)) },
+		func(m *Message) error { return m.SetBytes(55, make([]byte, 900)) },
+	} {
+		m := NewMessage(UnionPay(), 0x0200)
+		require.NoError(t, m.Set(2, "6221558812340000"))
+		for de := 46; de < 48; de++ {
+			require.NoError(t, m.Set(de, strings.Repeat("b", 200)))
+		}
+		require.NoError(t, m.Set(58, strings.Repeat("00", 70)))
+		require.NoError(t, way(m))
+		require.Greater(t, cap(m.data().buf), 512)
+		require.Equal(t, strings.Repeat("\x00", 512), string(m.data().first[:]))
+		v, _ := m.Text(2)
+		require.Equal(t, "6221558812340000", v)
+	}
+
 	short := unhexed(t, "02002000000000000000310000")
 	for _, next := range [][]byte{short, short[:10]} {
 		require.NoError(t, m.Set(35, "6221558812340000=3012"))

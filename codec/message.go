@@ -292,9 +292,18 @@ func (d *data) putOther(f *field, v string) bool {
 		return false
 	}
 	start := len(d.buf)
-	d.buf = out
+	d.adopt(out)
 	d.follow(f.de, start, len(out))
 	return true
+}
+
+// adopt makes out the buffer: the one that there is, grown. If it moved, what it
+// leaves behind is wiped.
+func (d *data) adopt(out []byte) {
+	if cap(out) != cap(d.buf) {
+		clear(d.buf[:cap(d.buf)])
+	}
+	d.buf = out
 }
 
 // putBytes is put for binary fields.
@@ -321,7 +330,7 @@ func (d *data) putBytes(de int, v []byte) bool {
 	if err != nil || len(out) > maxFields {
 		return false
 	}
-	d.buf = out
+	d.adopt(out)
 	d.follow(de, start, len(out))
 	return true
 }
@@ -344,6 +353,7 @@ func (d *data) keep(f *field, start int, out []byte, err error) error {
 	}
 	if err != nil {
 		clear(out[min(start, len(out)):])
+		clear(d.buf[len(d.buf):cap(d.buf)]) // of what was written before it failed
 		return err
 	}
 	d.place(f.de, start, out)
@@ -390,7 +400,7 @@ func (d *data) place(de, start int, out []byte) {
 	d.last = max(d.last, uint8(de))
 	d.bits[i>>6] |= bit
 	d.slots[i] = slotAt(start, n)
-	d.buf = out
+	d.adopt(out)
 }
 
 // compactAt is the size from which a buffer with gaps is put in order before it
