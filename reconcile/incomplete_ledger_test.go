@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -234,4 +235,48 @@ func (d *trouble) cut(t testing.TB, to faultproxy.Direction, record int, at func
 	require.NoError(t, q.Close())
 	d.end() // nothing of the proxy runs any more
 	return size, struck
+}
+
+// A device that was restored from a backup sees what the first one has sold
+// since, at the number of a sale of its own and behind its end; its own entries
+// are all there.
+func TestIncompleteOfARestoredJournal(t *testing.T) {
+	d := newTrouble(t)
+	q := d.begin(t)
+	defer d.end()
+	l := d.connect(t, q)
+	r, err := reconcile.Incomplete(bg, q, "office", l)
+	require.NoError(t, err)
+	require.True(t, r.Agreed)
+	var backup bytes.Buffer
+	require.NoError(t, q.Backup(bg, &backup))
+	for _, ref := range []string{"first's 1", "first's 2"} {
+		_, err := q.Append(bg, sellFor(ref))
+		require.NoError(t, err)
+	}
+	require.NoError(t, q.Drain(bg, office, l.link))
+	end := r.UpTo
+	l.close()
+	require.NoError(t, q.Close())
+
+	copied, err := queue.Restore(bg, filepath.Join(t.TempDir(), "journal"), &backup, nil, &queue.Options{Unsealed: true})
+	require.NoError(t, err)
+	defer copied.Close()
+	_, err = copied.Append(bg, sellFor("copy's 1"))
+	require.NoError(t, err)
+	l = d.connect(t, copied)
+	defer l.close()
+	r, err = reconcile.Incomplete(bg, copied, "office", l)
+	require.NoError(t, err)
+	require.False(t, r.Agreed)
+	require.Equal(t, end+2, r.HostHighest)
+	open := r.Open()
+	require.Len(t, open, 2)
+	for i, u := range open {
+		require.Equal(t, reconcile.Foreign, u.Problem)
+		require.Equal(t, end+queue.ID(i)+1, u.ID)
+		require.Equal(t, fmt.Sprint("first's ", i+1), u.Held[0].Ref)
+		require.Equal(t, uint64(1), u.Held[0].Epoch)
+		require.False(t, u.Since.IsZero())
+	}
 }
