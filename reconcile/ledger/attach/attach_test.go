@@ -219,6 +219,17 @@ func TestRun(t *testing.T) {
 	require.Equal(t, it, <-sent)
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
+	r.sender.Pause = time.Hour // only what is added ends a wait now
+	ctx, cancel = context.WithCancel(bg)
+	go func() { done <- r.sender.Run(ctx) }()
+	it, err = r.box.Add(bg, 2, "image/png", bytes.NewReader(photo(301)))
+	require.NoError(t, err)
+	require.Equal(t, it, <-sent)
+	it, err = r.box.Add(bg, 3, "image/png", bytes.NewReader(photo(302)))
+	require.NoError(t, err)
+	require.Equal(t, it, <-sent)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
 }
 
 func TestOutbox(t *testing.T) {

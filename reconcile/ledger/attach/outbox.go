@@ -38,7 +38,8 @@ type Outbox struct {
 	dir  string
 	opts Options
 	lock *lock.Lock
-	mu   sync.Mutex // over what is in the folder
+	mu   sync.Mutex    // over what is in the folder
+	new  chan struct{} // filled when something was added
 }
 
 // Item is an attachment that waits.
@@ -78,7 +79,7 @@ const (
 //
 // Errors: a held lock, those of the file system.
 func Open(dir string, o *Options) (*Outbox, error) {
-	b := &Outbox{dir: dir}
+	b := &Outbox{dir: dir, new: make(chan struct{}, 1)}
 	if o != nil {
 		b.opts = *o
 	}
@@ -150,7 +151,14 @@ func (b *Outbox) Add(ctx context.Context, entry queue.ID, media string, content 
 	case sum > b.opts.MaxBytes:
 		return it, &FullError{"bytes", sum, b.opts.MaxBytes}
 	}
-	return it, b.write(it, data)
+	if err := b.write(it, data); err != nil {
+		return it, err
+	}
+	select {
+	case b.new <- struct{}{}:
+	default:
+	}
+	return it, nil
 }
 
 func checkType(media string) error {

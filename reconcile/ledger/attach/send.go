@@ -71,15 +71,14 @@ func (s *Sender) Run(ctx context.Context) error {
 			wait = p.RetryAfter
 		}
 		timer := time.NewTimer(wait)
+		sooner, added := wake, s.Outbox.new
+		if err != nil && !errors.Is(err, ErrWaits) {
+			sooner, added = nil, nil // neither a sale nor a photo mends the line
+		}
 		select {
 		case <-ctx.Done():
-		case <-wake:
-			if !errors.Is(err, ErrWaits) && err != nil { // a sale does not mend the line
-				select {
-				case <-timer.C:
-				case <-ctx.Done():
-				}
-			}
+		case <-sooner:
+		case <-added:
 		case <-timer.C:
 		}
 		timer.Stop()
