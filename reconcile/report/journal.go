@@ -153,7 +153,7 @@ func (r *Report) batches(ctx context.Context, q *queue.Queue, l queue.LaneStatus
 // Errors: those of q. The error of Settle is not among them.
 func (r *Report) AddSettlement(ctx context.Context, q *queue.Queue, res reconcile.Result, settled error) error {
 	var out *reconcile.OutOfBalanceError
-	b := Batch{ID: res.Batch, Records: res.Records, Currency: res.Totals.Currency}
+	b := Batch{ID: res.Batch, Records: res.Records}
 	batch, err := q.Batch(ctx, res.Batch)
 	if err != nil && !errors.Is(err, queue.ErrNotFound) {
 		return err
@@ -172,17 +172,33 @@ func (r *Report) AddSettlement(ctx context.Context, q *queue.Queue, res reconcil
 	default:
 		b.Result = AfterUpload
 	}
-	in, abroad := res.Totals.Inland, res.Totals.Foreign
-	b.Debits = Figure{int64(in.DebitCount + abroad.DebitCount), in.Debit + abroad.Debit}
-	b.Credits = Figure{int64(in.CreditCount + abroad.CreditCount), in.Credit + abroad.Credit}
-	if b.Debits.Sum < in.Debit || b.Credits.Sum < in.Credit {
-		return ErrOverflow
+	for i, t := range append([]queue.Totals{res.Totals}, res.Others...) {
+		if err := b.add(t); err != nil {
+			return err
+		}
+		if r.Batches = append(r.Batches, b); i == 0 {
+			b.Records = 0 // counted in the first row
+		}
 	}
-	r.Batches = append(r.Batches, b)
 	if out != nil && len(res.Different) == 0 {
 		r.Add(Line{Finding: HostHasMore, Terminal: res.Batch.Lane.Terminal, HostBatch: b.HostBatch, Detail: res.Batch.String()})
 	}
 	return errors.Join(r.addEntries(ctx, q, Mended, res.Mended), r.addEntries(ctx, q, ContentDiffers, res.Different))
+}
+
+// add takes the totals of one currency over.
+func (b *Batch) add(t queue.Totals) (err error) {
+	in, abroad := t.Inland, t.Foreign
+	b.Currency = t.Currency
+	b.Debits.Count = int64(in.DebitCount + abroad.DebitCount)
+	b.Credits.Count = int64(in.CreditCount + abroad.CreditCount)
+	var overflow, too bool
+	b.Debits.Sum, overflow = sum(in.Debit, abroad.Debit)
+	b.Credits.Sum, too = sum(in.Credit, abroad.Credit)
+	if overflow || too {
+		return ErrOverflow
+	}
+	return nil
 }
 
 func (r *Report) addEntries(ctx context.Context, q *queue.Queue, f Finding, ids []queue.ID) error {

@@ -209,6 +209,22 @@ func TestAddSettlement(t *testing.T) {
 	require.Equal(t, SettledAlone, r.Batches[0].Result)
 }
 
+// A batch of several currencies has a row for each.
+func TestAddSettlementOfCurrencies(t *testing.T) {
+	q := openJournal(t)
+	res := reconcile.Result{Batch: queue.BatchID{Lane: lane, N: 9}, Records: 3, Balanced: true,
+		Totals: queue.Totals{Currency: queue.CNY, Inland: queue.Sums{DebitCount: 2, Debit: 300}, Foreign: queue.Sums{CreditCount: 1, Credit: 5}}}
+	res.Others = append(res.Others, queue.Totals{Currency: queue.USD, Foreign: queue.Sums{DebitCount: 1, Debit: 70}})
+	r := New("", made)
+	require.NoError(t, r.AddSettlement(bg, q, res, nil))
+	require.Equal(t, []Batch{
+		{res.Batch, 0, 3, Figure{2, 300}, Figure{1, 5}, queue.CNY, Balanced},
+		{res.Batch, 0, 0, Figure{1, 70}, Figure{}, queue.USD, Balanced},
+	}, r.Batches)
+	res.Others[0].Inland.Debit = math.MaxInt64
+	require.ErrorIs(t, New("", made).AddSettlement(bg, q, res, nil), ErrOverflow)
+}
+
 func TestAddStatement(t *testing.T) {
 	q := openJournal(t)
 	host := &scripted{says: map[string]queue.Verdict{"a": queue.Approved, "b": queue.Approved, "c": queue.Approved, "d": queue.Refused}}

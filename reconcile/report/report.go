@@ -101,11 +101,14 @@ type Undone struct {
 	Figure
 }
 
-// Batch is a settlement.
+// Batch is a settlement, or, where it is of several currencies, what it says of one
+// of them.
 type Batch struct {
 	ID        queue.BatchID
 	HostBatch uint32
-	Records   int
+	// Records is how many entries were settled, of all currencies together; 0 in
+	// all rows of a batch but its first.
+	Records int
 	// Debits and Credits are what the host was told, of inland and foreign
 	// cards together.
 	Debits, Credits Figure

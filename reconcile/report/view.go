@@ -236,14 +236,14 @@ func (v *view) batches(r *Report) {
 	}
 	w := v.words
 	t := table{name: w.batches, heads: []head{{w.terminal, false}, {w.batch, true}, {w.hostBatch, true}, {w.records, true},
-		{w.debits, true}, {w.sum, true}, {w.credits, true}, {w.sum, true}, {w.result, false}}}
+		{"", false}, {w.debits, true}, {w.sum, true}, {w.credits, true}, {w.sum, true}, {w.result, false}}}
 	for _, b := range r.Batches {
-		debits, credits := "", ""
+		cur, debits, credits := "", "", ""
 		if b.Currency != 0 {
-			debits, credits = amount(b.Debits.Sum, b.Currency), amount(b.Credits.Sum, b.Currency)
+			cur, debits, credits = currency(b.Currency), amount(b.Debits.Sum, b.Currency), amount(b.Credits.Sum, b.Currency)
 		}
 		t.rows = append(t.rows, []string{safe(b.ID.Lane.Terminal), fmt.Sprint(b.ID.N), fmt.Sprint(b.HostBatch), strconv.Itoa(b.Records),
-			fmt.Sprint(b.Debits.Count), debits, fmt.Sprint(b.Credits.Count), credits, name(w.results[:], b.Result)})
+			cur, fmt.Sprint(b.Debits.Count), debits, fmt.Sprint(b.Credits.Count), credits, name(w.results[:], b.Result)})
 		t.marked = append(t.marked, b.Result == OutOfBalance)
 	}
 	v.tables = append(v.tables, t)

@@ -66,7 +66,7 @@ var english = words{
 	categories: [...]string{"", "card, online", "card, offline", "QR code", "cash", "voids", "refunds"},
 	states: map[queue.State]string{queue.Pending: "pending", queue.InDoubt: "in doubt", queue.Accepted: "accepted",
 		queue.Declined: "declined", queue.Reversed: "reversed", queue.Parked: "parked", queue.Cancelled: "cancelled"},
-	results: [...]string{"", "balanced", "balanced after the upload", "out of balance", "not settled", "closed without the host"},
+	results: [...]string{"", "balanced", "balanced by upload", "out of balance", "not settled", "closed without the host"},
 	findings: [...]said{
 		{name: "matched"},
 		Waiting: {"waiting", "It was taken while there was no line and has not been sent yet.",
