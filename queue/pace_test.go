@@ -369,6 +369,7 @@ func TestSlots(t *testing.T) {
 				var up trials
 				stop = forwarding(t, next, cardLane, up.line(approve))
 				mustAppend(t, next, offlineSale("new"))
+				synctest.Wait()
 				next.NetworkBack()
 				_, err := next.Do(bg, uplink{send: approve}, cardSale("online"))
 				require.NoError(t, err)
@@ -384,6 +385,24 @@ func TestSlots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failure does not cut short what the host asked for, and a longer wish of
+// the host counts.
+func TestFailureDoesNotEndASlot(t *testing.T) {
+	q := openNew(t, Options{})
+	p, err := q.paces.of(q, cardLane)
+	require.NoError(t, err)
+	left := func(r round) time.Duration {
+		next, _ := p.plan(r, &q.opts)
+		p.follow(next, r, false, &q.opts)
+		return time.Until(paceOf(t, q, cardLane).Next)
+	}
+	require.Greater(t, left(round{failed: true, asked: asked{after: time.Hour}}), 59*time.Minute)
+	require.Greater(t, left(round{failed: true}), 59*time.Minute)
+	require.Greater(t, left(round{reached: true}), 59*time.Minute)
+	require.Greater(t, left(round{asked: asked{after: 3 * time.Hour}}), 179*time.Minute)
+	require.Equal(t, PaceSlot, paceOf(t, q, cardLane).Why)
 }
 
 // A host that asks to be left alone for ever is asked again the next day.

@@ -43,10 +43,9 @@ func (w *way) enter() func() {
 	w.mu.Lock()
 	w.inside++
 	w.most = max(w.most, w.inside)
+	pace := w.pace
 	w.mu.Unlock()
-	if w.pace > 0 {
-		time.Sleep(w.pace)
-	}
+	time.Sleep(pace)
 	return func() {
 		w.mu.Lock()
 		w.inside--

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,15 +269,22 @@ func TestOneCallAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, a, b, _ := two(t, Options{Hot: true, Probe: time.Second})
 		defer u.Close()
-		a.pace, b.pace = 700*time.Millisecond, 700*time.Millisecond
+		for _, w := range []*way{a, b} {
+			w.mu.Lock()
+			w.pace = 700 * time.Millisecond
+			w.mu.Unlock()
+		}
 		for i := range 40 {
 			a.set(i%4 == 0, nil)
 			_, _ = u.Prepare(bg)
 			_, _ = u.Send(bg, queue.Entry{})
 			_ = u.LateAnswers()
 		}
-		require.Equal(t, 1, a.most)
-		require.Equal(t, 1, b.most)
+		for _, w := range []*way{a, b} {
+			w.mu.Lock()
+			require.Equal(t, 1, w.most)
+			w.mu.Unlock()
+		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		stuck := &stuckProbe{}
@@ -284,7 +292,7 @@ func TestOneCallAtATime(t *testing.T) {
 		require.NoError(t, err)
 		defer u.Close()
 		time.Sleep(31 * time.Second)
-		require.True(t, stuck.in)
+		require.True(t, stuck.in.Load())
 		began := time.Now()
 		_, err = u.Send(bg, queue.Entry{})
 		require.NoError(t, err)
@@ -295,11 +303,11 @@ func TestOneCallAtATime(t *testing.T) {
 
 type stuckProbe struct {
 	way
-	in bool
+	in atomic.Bool
 }
 
 func (s *stuckProbe) probe(ctx context.Context) error {
-	s.in = true
+	s.in.Store(true)
 	<-ctx.Done()
 	return ctx.Err()
 }
