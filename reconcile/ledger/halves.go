@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/tallystick/tallystick/queue"
@@ -101,11 +102,12 @@ func (h *halves) settle(journal [16]byte, c *half, err error) {
 	if err != nil {
 		h.drop(journal)
 	}
-	for h.sum > maxHalves {
-		oldest := journal
+	for h.sum > maxHalves && len(h.cached) > 0 {
+		var oldest [16]byte
+		used := uint64(math.MaxUint64)
 		for j, x := range h.cached {
-			if x.used < h.cached[oldest].used {
-				oldest = j
+			if x.used < used {
+				oldest, used = j, x.used
 			}
 		}
 		h.drop(oldest)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -86,6 +87,17 @@ func TestHalvesAreBounded(t *testing.T) {
 	for n := byte(1); n <= 3; n++ {
 		require.Equal(t, roots[n-1], root(t, l, journalOf(n)), fmt.Sprint(n))
 	}
+	// One that fails while the rest is too much goes, and the rest shrinks.
+	l.halves.cached[journalOf(1)].cost, l.halves.cached[journalOf(2)].cost = maxHalves+1, maxHalves+1
+	l.halves.settle(journalOf(1), l.halves.cached[journalOf(1)], nil)
+	l.halves.settle(journalOf(2), l.halves.cached[journalOf(2)], context.Canceled)
+	require.Len(t, l.halves.cached, 1)
+	require.Equal(t, l.halves.cached[journalOf(3)].size, l.halves.sum)
+	l.halves.sum += 2 * maxHalves // as if others had grown meanwhile
+	l.halves.settle(journalOf(3), l.halves.cached[journalOf(3)], context.Canceled)
+	require.Empty(t, l.halves.cached)
+	l.halves.sum = 0
+	require.Equal(t, roots[0], root(t, l, journalOf(1)))
 	for n := range maxTouched + 1 {
 		l.halves.touch(journalOf(1), uint64(n+1))
 	}
