@@ -117,7 +117,7 @@ func FuzzSignIn(f *testing.F) {
 			}()
 			return ours, nil
 		}
-		l, err := isolink.New(lane, dial, new(series), tmk, nil)
+		l, err := isolink.New(lane, dial, new(series), tmk, &isolink.Options{Tries: 1})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

@@ -90,6 +90,24 @@ func TestAWindowOfAnswersInAnyOrder(t *testing.T) {
 	require.Equal(t, 1, h.told(isolink.Stray))
 }
 
+// One entry sent twice at once: the second is not said to be unsent, for the first
+// is under way.
+func TestTheSameEntryTwiceAtOnce(t *testing.T) {
+	held := make(chan *asked, 2)
+	h := newScripted(t, financial(func(a *asked) { held <- a }))
+	l := h.link(&isolink.Options{Window: 2})
+	_, err := l.Prepare(t.Context())
+	require.NoError(t, err)
+	first := make(chan error, 1)
+	go func() { _, err := l.Send(t.Context(), numbered(1)); first <- err }()
+	a := <-held
+	_, err = l.Send(t.Context(), numbered(1))
+	inDoubt(t, err)
+	a.answer("00", nil)
+	require.NoError(t, <-first)
+	require.Equal(t, 1, h.count(0x0200))
+}
+
 // No more entries than the window takes are under way.
 func TestTheWindowIsKept(t *testing.T) {
 	held := make(chan *asked, 64)
@@ -183,6 +201,7 @@ func TestForeignAnswersAreReported(t *testing.T) {
 			var foreign *isolink.AnswerError
 			require.ErrorAs(t, ev.Err, &foreign)
 			require.True(t, foreign.Foreign)
+			require.Equal(t, 42, foreign.DE)
 			require.Equal(t, queue.STAN(99), ev.STAN)
 		}
 	}
