@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tallystick/tallystick/queue"
@@ -13,6 +14,8 @@ type comparing struct {
 	*inquiry
 	host   Comparer
 	retold int
+	failed error              // the first that could not be told again, while others could
+	silent int                // how many could not, in a row
 	named  map[queue.ID][]int // the lines of an entry
 }
 
@@ -38,7 +41,7 @@ func (i *inquiry) compare(ctx context.Context) error {
 	foreign, err := c.foreign(ctx, d)
 	i.out.Agreed = len(d.Found) == 0 && len(foreign) == 0
 	c.mark(d)
-	return err
+	return errors.Join(c.failed, err)
 }
 
 // look compares both sides as they are now.
@@ -164,7 +167,8 @@ func (c *comparing) otherThere(ctx context.Context, l Unfinished, alone bool) er
 }
 
 // tellAgain tells the host again of what it lacks, not in the middle of a
-// settlement. Only the next comparison says whether that has mended it.
+// settlement. Only the next comparison says whether that has mended it. One
+// that cannot be told does not keep others from being told.
 func (c *comparing) tellAgain(ctx context.Context, l Unfinished) error {
 	l.Problem = Missing
 	c.found(l)
@@ -175,10 +179,18 @@ func (c *comparing) tellAgain(ctx context.Context, l Unfinished) error {
 		_, err := c.host.Retell(ctx, l.Entry)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("telling of entry %d again: %w", l.ID, err)
+	if err == nil {
+		c.retold++
+		c.silent = 0
+		return nil
 	}
-	c.retold++
+	err = fmt.Errorf("telling of entry %d again: %w", l.ID, err)
+	if c.silent++; c.silent > silences || ctx.Err() != nil {
+		return err
+	}
+	if c.failed == nil {
+		c.failed = err
+	}
 	return nil
 }
 

@@ -443,3 +443,36 @@ func TestDrainEndsAfterWhatIsUnderWay(t *testing.T) {
 	require.Equal(t, queue.Approved, a.Verdict)
 	require.ErrorIs(t, context.Cause(within), errTried)
 }
+
+// An entry that cannot be told again keeps no other from it; a line that is down
+// ends the call.
+func TestIncompleteGoesOnBehindWhatCannotBeTold(t *testing.T) {
+	q, b := journalOf(t, 20)
+	b.lose(3, 4, 9, 12, 17)
+	cannot := errors.New("it cannot be expressed")
+	b.before = func(call string) error {
+		if call == "retell 3" || call == "retell 4" || call == "retell 12" {
+			return cannot
+		}
+		return nil
+	}
+	r, err := Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, cannot)
+	require.ErrorContains(t, err, "entry 3")
+	require.Equal(t, []told{{Missing, 3, false, false}, {Missing, 4, false, false}, {Missing, 9, false, true},
+		{Missing, 12, false, false}, {Missing, 17, false, true}}, lines(r))
+	require.False(t, r.Agreed)
+
+	b.lose(1, 2, 5, 6)
+	calls := 0
+	b.before = func(call string) error {
+		if call[:6] == "retell" {
+			calls++
+			return cannot
+		}
+		return nil
+	}
+	_, err = Incomplete(bg, q, "depot", b)
+	require.ErrorIs(t, err, cannot)
+	require.Equal(t, silences+1, calls)
+}

@@ -10,7 +10,7 @@ import (
 // journal that Head named, as of one moment. held tells what the host has at a
 // sequence, standing or not, booked under whatever epoch; it is asked for at
 // most 256 sequences a message, in the order that they have, and what is beyond
-// 16 entries for one sequence is left out.
+// 16 entries for one sequence is left out. A nil held tells nothing.
 //
 // A device that is in agreement costs one root; a sketch costs some 0.4 s of
 // one processor for a million entries, so let one message of a device be
@@ -88,6 +88,9 @@ func (h *Half) children(level int, index, upTo uint64) [fan]Leaf {
 func answerHeld(ctx context.Context, q *heldQuery, held func(uint64) ([]Held, error)) ([]byte, error) {
 	a := &heldAnswer{}
 	size := 16
+	if held == nil {
+		held = func(uint64) ([]Held, error) { return nil, nil }
+	}
 	for _, seq := range q.seqs {
 		if err := ctx.Err(); err != nil {
 			return nil, err

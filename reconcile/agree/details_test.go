@@ -59,6 +59,8 @@ func TestDetails(t *testing.T) {
 		return []Held{{Canonical: make([]byte, maxCanonical+1)}}, nil
 	})
 	require.Error(t, err)
+	_, err = Answer(bg, writeMessage(head{}, &heldQuery{seqs: []uint64{1}}), &Half{}, nil)
+	require.NoError(t, err)
 }
 
 // A host that answers of none of what was asked would be asked for ever.
