@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -426,29 +428,46 @@ func TestFailover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openNew(t, Options{})
 		defer q.Close()
-		var down [2]bool
-		down[0] = true
-		var got [2][]string
+		var mu sync.Mutex // guards what follows
+		down, got := [2]bool{true, false}, [2][]string{}
+		var moved []string
+		seen := func(list *[]string) []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(*list)
+		}
+		is := func(i int, away bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			down[i] = away
+		}
 		up := func(i int) uplink {
 			return uplink{
 				prepare: func(context.Context) (Line, error) {
+					mu.Lock()
+					defer mu.Unlock()
 					if down[i] {
 						return Line{}, errNoLine
 					}
 					return Line{}, nil
 				},
 				send: func(ctx context.Context, e Entry) (Answer, error) {
+					mu.Lock()
+					defer mu.Unlock()
 					got[i] = append(got[i], e.Ref)
 					return approve(ctx, e)
 				}}
 		}
 		stop1, stop2 := forwarding(t, q, cardLane, up(0)), forwarding(t, q, otherLane, up(1))
 		ctx, cancel := context.WithCancel(bg)
-		var moved []string
 		ended := make(chan error)
 		go func() {
 			ended <- q.Failover(ctx, OutagePlan{Name: "b", From: cardLane, To: otherLane, After: 15 * time.Minute,
-				Max: map[Currency]int64{CNY: 2000}, Return: true}, func(e Entry) { moved = append(moved, e.Ref) })
+				Max: map[Currency]int64{CNY: 2000}, Return: true}, func(e Entry) {
+				mu.Lock()
+				defer mu.Unlock()
+				moved = append(moved, e.Ref)
+			})
 		}()
 		mustAppend(t, q, offlineSale("s"))
 		large := offlineSale("large")
@@ -458,25 +477,25 @@ func TestFailover(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(14 * time.Minute)
 		synctest.Wait()
-		require.Empty(t, moved)
+		require.Empty(t, seen(&moved))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"s"}, moved)
-		require.Equal(t, []string{"s"}, got[1])
+		require.Equal(t, []string{"s"}, seen(&moved))
+		require.Equal(t, []string{"s"}, seen(&got[1]))
 		mustAppend(t, q, offlineSale("t"))
 		synctest.Wait()
-		require.Equal(t, []string{"s", "t"}, got[1], "a new one goes on once its own host was tried")
+		require.Equal(t, []string{"s", "t"}, seen(&got[1]), "a new one goes on once its own host was tried")
 
-		down[1] = true
+		is(1, true)
 		time.Sleep(time.Minute)
 		mustAppend(t, q, offlineSale("u"))
 		synctest.Wait()
-		require.Equal(t, []string{"s", "t", "u"}, moved, "the second host was not known to be away")
-		down[0] = false
+		require.Equal(t, []string{"s", "t", "u"}, seen(&moved), "the second host was not known to be away")
+		is(0, false)
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
-		require.Contains(t, got[0], "u", "what waits at the second host returns")
-		require.ElementsMatch(t, []string{"large", "risk", "u"}, got[0])
+		require.Contains(t, seen(&got[0]), "u", "what waits at the second host returns")
+		require.ElementsMatch(t, []string{"large", "risk", "u"}, seen(&got[0]))
 		for _, ref := range []string{"s", "t", "u", "large", "risk"} {
 			require.Equal(t, Accepted, stateOf(t, q, ref), ref)
 		}
