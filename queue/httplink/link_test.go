@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,21 +225,19 @@ func TestTheKeyIsTheSameAtEachAttempt(t *testing.T) {
 // A request whose connection breaks is sent once, on a connection that was used
 // before as well: net/http must not repeat it in secret.
 func TestARequestIsSentOnce(t *testing.T) {
-	h, posts := &refhost.Host{}, 0
-	h.Before = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPost {
-			if posts++; posts == 2 {
-				panic(http.ErrAbortHandler)
-			}
+	var posts atomic.Int32
+	h := &refhost.Host{Before: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && posts.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
 		}
 		return false
-	}
+	}}
 	s := newTill(t, h, nil)
 	_, err := s.Do(t.Context(), s.link, s.sale())
 	require.NoError(t, err)
 	_, err = s.Do(t.Context(), s.link, s.sale())
 	require.ErrorIs(t, err, queue.ErrInDoubt)
-	require.Equal(t, 2, posts)
+	require.EqualValues(t, 2, posts.Load())
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	s.agree()
 }

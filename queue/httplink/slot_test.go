@@ -137,6 +137,28 @@ func TestSlotsAreKeptAndSpread(t *testing.T) {
 	require.Greater(t, len(again), 4)
 }
 
+// A planned pause is told as one, with an answer and with an error.
+func TestAPlannedPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &refhost.Host{Before: func(w http.ResponseWriter, _ *http.Request) bool {
+			problem(wire.ProblemMaintenance)(w, nil)
+			return true
+		}}
+		l := newPipeLink(t, newPipes(t, h), fakeJournal{}, httplink.Options{})
+		defer l.Close()
+		a, err := l.Send(t.Context(), entryOf(1, queue.Advice))
+		require.NoError(t, err)
+		require.Equal(t, queue.Unavailable, a.Verdict)
+		require.True(t, a.Planned)
+		_, err = l.Prepare(t.Context())
+		var line *httplink.LineError
+		require.True(t, errors.As(err, &line))
+		require.True(t, line.Planned())
+		reason, code := line.LineReason()
+		require.Equal(t, "host_busy 503", reason+" "+code)
+	})
+}
+
 // A gateway's Retry-After is kept to as well, but says nothing of the entry.
 func TestAGatewaysRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -194,6 +194,7 @@ func TestABearerToken(t *testing.T) {
 	e, err := s.Do(t.Context(), s.link, s.sale())
 	require.NoError(t, err)
 	require.Equal(t, queue.Accepted, e.State)
+	require.NoError(t, s.link.Close())
 	shown = append(shown, fmt.Sprintf("%+v %#v", o, s.link))
 	for _, x := range shown {
 		require.NotContains(t, x, secretToken)
