@@ -173,7 +173,7 @@ func TestNeverAheadOfMoney(t *testing.T) {
 	require.NoError(t, r.Drain(bg, lane, r.link))
 	r.sender.Lanes = []queue.Lane{lane}
 
-	// A sale comes in the middle of the second part.
+	// A sale comes in the middle of the second part, which ends for that alone.
 	parts := 0
 	r.set(func() {
 		r.hook = func(q *http.Request) {
@@ -181,7 +181,9 @@ func TestNeverAheadOfMoney(t *testing.T) {
 				return
 			}
 			if parts++; parts == 2 {
+				_, _ = io.Copy(io.Discard, q.Body)
 				sell("b")
+				<-q.Context().Done()
 			}
 		}
 	})
