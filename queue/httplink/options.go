@@ -138,11 +138,29 @@ func (o Options) bearer(ctx context.Context) (string, error) {
 	if o.Token == nil {
 		return "", nil
 	}
-	token, err := o.Token(ctx)
-	if err != nil {
-		return "", fmt.Errorf("the token: %w", err)
+	type given struct {
+		token queue.Secret
+		err   error
 	}
-	t := token.Reveal()
+	got := make(chan given, 1)
+	go func() { // the app's code may hang or panic; nothing of ours shall
+		g := given{err: errors.New("Options.Token panicked")}
+		defer func() {
+			_ = recover()
+			got <- g
+		}()
+		g.token, g.err = o.Token(ctx)
+	}()
+	var g given
+	select {
+	case g = <-got:
+	case <-ctx.Done():
+		g.err = ctx.Err()
+	}
+	if g.err != nil {
+		return "", fmt.Errorf("the token: %w", g.err)
+	}
+	t := g.token.Reveal()
 	if t == "" || strings.ContainsFunc(t, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "", errors.New("the token is empty or not printable")
 	}

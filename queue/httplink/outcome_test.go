@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -383,3 +384,45 @@ func TestUnsendable(t *testing.T) {
 type wrongJournal struct{ fakeJournal }
 
 func (wrongJournal) Digest(queue.Entry) [32]byte { return [32]byte{} }
+
+// The app's own code may fail in every way: nothing hangs, nothing crashes.
+func TestTheAppsCodeFails(t *testing.T) {
+	h := &refhost.Host{}
+	server, client := secured(t, h, true)
+	release := make(chan struct{})
+	defer close(release)
+	for name, token := range map[string]func(context.Context) (queue.Secret, error){
+		"hangs":  func(context.Context) (queue.Secret, error) { <-release; return queue.Secret{}, nil },
+		"panics": func(context.Context) (queue.Secret, error) { panic(testPAN) },
+	} {
+		l, err := httplink.New(lane, server.URL, fakeJournal{}, &httplink.Options{TLS: client, Token: token})
+		require.NoError(t, err)
+		for _, kind := range []queue.Kind{queue.Request, queue.Advice} {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			_, err = l.Send(ctx, entryOf(1, kind))
+			cancel()
+			require.ErrorIs(t, err, queue.ErrNotSent, name)
+			require.NotContains(t, err.Error(), testPAN)
+		}
+		require.NoError(t, l.Close())
+	}
+	l, err := httplink.New(lane, server.URL, &breakingJournal{}, &httplink.Options{TLS: client})
+	require.NoError(t, err)
+	_, err = l.Send(t.Context(), entryOf(1, queue.Advice))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), testPAN)
+	require.NoError(t, l.Close())
+}
+
+// breakingJournal panics once the entry is on its way.
+type breakingJournal struct {
+	fakeJournal
+	asked atomic.Int32
+}
+
+func (j *breakingJournal) Epoch() uint64 {
+	if j.asked.Add(1) > 1 {
+		panic(testPAN)
+	}
+	return 1
+}

@@ -21,8 +21,9 @@ type parcel struct {
 	size    int            // of its JSON, about
 	done    chan result    // holds one
 
-	flight *flight // nil while it waits; Link.mu guards this and left
-	left   bool    // nobody waits for it any more
+	flight   *flight // nil while it waits; Link.mu guards this and what follows
+	left     bool    // nobody waits for it any more
+	finished bool    // it has its result
 }
 
 type result struct {
@@ -85,7 +86,10 @@ func (l *Link) join(ctx context.Context, e queue.Entry) (*parcel, error) {
 	return p, nil
 }
 
-var errLane = errors.New("the entry is of another lane than the link")
+var (
+	errLane     = errors.New("the entry is of another lane than the link")
+	errPanicked = errors.New("the journal or a function of the link's options panicked")
+)
 
 // pack makes the message's form of e and holds it to the journal's own digest.
 func (l *Link) pack(e queue.Entry) (*parcel, error) {
@@ -297,7 +301,7 @@ func (l *Link) depart(parcels []*parcel) *flight {
 	}
 	l.work.Go(func() {
 		defer cancel()
-		l.fly(ctx, f, parcels)
+		l.flySafely(ctx, f)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if f.http != l.http {
@@ -308,9 +312,25 @@ func (l *Link) depart(parcels []*parcel) *flight {
 	return f
 }
 
+// flySafely leaves what a panic of the app's code interrupts in doubt. The panic's
+// own value is not kept: it may hold card data.
+func (l *Link) flySafely(ctx context.Context, f *flight) {
+	defer func() {
+		if recover() != nil {
+			l.finishAll(f.parcels, result{err: errPanicked})
+		}
+	}()
+	l.fly(ctx, f, f.parcels)
+}
+
 // finish tells p its result, or keeps an answer that came too late.
 func (l *Link) finish(p *parcel, r result) {
 	l.mu.Lock()
+	if p.finished {
+		l.mu.Unlock()
+		return
+	}
+	p.finished = true
 	if !p.left {
 		p.done <- r
 		l.done(p.flight, false)
