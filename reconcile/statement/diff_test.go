@@ -177,7 +177,7 @@ func TestDiffInRuns(t *testing.T) {
 	var ours []queue.Entry
 	var theirs []Line
 	var want []string
-	n := 20_000
+	n := 8_000
 	if testing.Short() {
 		n = 4_000
 	}
