@@ -109,8 +109,6 @@ func (v *fileView) apply(ev event) error {
 func be32(b []byte, n uint32) []byte { return binary.BigEndian.AppendUint32(b, n) }
 func be64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
 
-func be64Of(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
-
 func idKey(id ID) []byte { return be64(nil, uint64(id)) }
 
 func refKey(ref string) []byte {
