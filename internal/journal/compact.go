@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -425,7 +424,11 @@ func (c *copier) exchange() error {
 		f.head.chain, f.head.base, f.head.check = c.to.head.chain, c.to.head.base, c.to.head.check
 		f.box, f.link, f.filled = c.to.box, c.to.link, c.to.filled
 		c.to = nil
-		err = errors.Join(f.remember(), syncDir(filepath.Dir(f.real)))
+		if err = errors.Join(f.remember(), f.syncFolder()); err != nil {
+			// A power cut may bring the old file back: the next commit tries again.
+			f.broken = fmt.Errorf("%w: %w", ErrNotSynced, err)
+			return err
+		}
 	}
 	if err == nil {
 		err = f.step("renamed")

@@ -33,7 +33,7 @@ func (f *File) create() error {
 	if err := os.Rename(tmp, f.real); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(f.real))
+	return f.syncFolder()
 }
 
 // createAt makes a journal with header h at path, closed cleanly and synced.
@@ -167,6 +167,16 @@ func (f *File) setHeader(h header) error {
 // checkSize is the size of the header's key check value, which tells another
 // key from damage.
 const checkSize = 8
+
+// syncFolder makes the journal's name durable.
+func (f *File) syncFolder() error {
+	if f.opts.OnFolder != nil {
+		if err := f.opts.OnFolder(); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(f.real))
+}
 
 // syncDir makes a rename in dir durable, where the system has a way to ask.
 func syncDir(dir string) error {

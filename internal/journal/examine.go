@@ -93,6 +93,9 @@ func (x *examination) header() error {
 			return fmt.Errorf("%w: it lacks keyspace %q", ErrFormat, want)
 		}
 	}
+	if x.f.box != nil && h == x.f.head {
+		return nil // it is opened anew, and others read the header meanwhile
+	}
 	return x.f.setHeader(h)
 }
 

@@ -96,6 +96,9 @@ type Options struct {
 	// fault tests take hold of the file here.
 	OnOpen  func(*bolt.DB)
 	OnWrite func(b []byte, off int64) error
+	// OnFolder is called before each sync of the journal's folder by Open,
+	// Compact and what mends a failure; an error of it is that sync's.
+	OnFolder func() error
 	// OnStep is called between the steps of Compact; an error of it ends there.
 	OnStep func(step string) error
 }
@@ -289,6 +292,11 @@ func (f *File) openLocked() error {
 func (f *File) load(ctx context.Context, x *examination) error {
 	defer x.close()
 	if err := x.examine(ctx); err != nil {
+		return err
+	}
+	// What gave the file its name may have ended before that was synced; what is
+	// committed to a file whose name a power cut takes back is lost.
+	if err := f.syncFolder(); err != nil {
 		return err
 	}
 	if err := f.repairMeta(x.file.Meta()); err != nil {
