@@ -491,11 +491,15 @@ func TestFailover(t *testing.T) {
 		mustAppend(t, q, offlineSale("u"))
 		synctest.Wait()
 		require.Equal(t, []string{"s", "t", "u"}, seen(&moved), "the second host was not known to be away")
+		mustAppend(t, q, offlineSale("v"))
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Len(t, seen(&moved), 3, "nothing goes to a lane that fails itself")
 		is(0, false)
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
 		require.Contains(t, seen(&got[0]), "u", "what waits at the second host returns")
-		require.ElementsMatch(t, []string{"large", "risk", "u"}, seen(&got[0]))
+		require.ElementsMatch(t, []string{"large", "risk", "u", "v"}, seen(&got[0]))
 		for _, ref := range []string{"s", "t", "u", "large", "risk"} {
 			require.Equal(t, Accepted, stateOf(t, q, ref), ref)
 		}

@@ -690,6 +690,18 @@ func TestDrainGoesAtOnce(t *testing.T) {
 	})
 }
 
+// An answer ends what failures brought about, not what the host asked for.
+func TestReached(t *testing.T) {
+	p := paceRecord{failures: 3, since: moment{boot: 1}, set: moment{boot: 1}, wait: time.Minute, why: PaceBackoff}
+	p.reached()
+	require.Equal(t, paceRecord{}, p)
+	for _, why := range []PaceReason{PaceSlot, PacePlanned, PaceSpread} {
+		p := paceRecord{failures: 3, since: moment{boot: 1}, set: moment{boot: 1}, wait: time.Minute, why: why}
+		p.reached()
+		require.Equal(t, paceRecord{set: moment{boot: 1}, wait: time.Minute, why: why}, p)
+	}
+}
+
 // A lane's record without a pace is what it was before there was one, and a
 // record with one is read back as it was written.
 func TestLaneRecordWithPace(t *testing.T) {
