@@ -114,6 +114,9 @@ func (f *field) defined() bool { return f.max != 0 }
 
 // prefixBytes is the number of bytes that the length takes.
 func (f *field) prefixBytes() int {
+	if f.digits == 0 {
+		return 0
+	}
 	switch f.prefix {
 	case wireBCD:
 		return (f.digits + 1) / 2

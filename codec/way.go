@@ -7,7 +7,7 @@ type kind uint8
 const (
 	kindOther     kind = iota
 	kindNumber         // fixed, class n in BCD, at most 16 digits
-	kindNumberVar      // class n in BCD, a byte of length in BCD that counts digits
+	kindNumberVar      // class n in BCD on the left, a byte of length in BCD that counts digits
 	kindPrint          // fixed text of all printable characters, in ASCII or in Chinese that happens to be
 	kindChars          // fixed digits, letters and digits, or these and spaces, in ASCII
 	kindRaw            // fixed bytes as they are
@@ -51,7 +51,7 @@ func (f *field) way() way {
 	switch {
 	case number && f.digits == 0 && f.max <= 16 && (fills || f.max%2 == 0):
 		w.number(f, strict)
-	case number && f.digits == 2 && f.prefix == wireBCD && !f.inByte && fills:
+	case number && f.digits == 2 && f.prefix == wireBCD && !f.inByte && !f.right && fills:
 		w.kind, w.filler = kindNumberVar, uint64(f.filler)
 		if strict {
 			w.fill = 15
