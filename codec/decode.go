@@ -11,6 +11,7 @@ import (
 func (s *Spec) Decode(b []byte) (*Message, error) {
 	d := newData(s)
 	if err := s.decode(d, b); err != nil {
+		d.reset()
 		return nil, err
 	}
 	return &d.self, nil

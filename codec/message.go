@@ -194,6 +194,7 @@ func (m *Message) set(de int, v string) error {
 		return err
 	}
 	d := m.data()
+	d.room(f, len(v))
 	out, err := f.encode(d.buf, v)
 	return d.keep(f, len(d.buf), out, err)
 }
@@ -212,6 +213,7 @@ func (m *Message) SetBytes(de int, v []byte) error {
 		return m.Set(de, string(v))
 	}
 	d := m.data()
+	d.room(f, len(v))
 	out, err := f.encodeBytes(d.buf, v)
 	return d.keep(f, len(d.buf), out, err)
 }
@@ -272,8 +274,9 @@ func (d *data) put(de int, v string) bool {
 		ok = len(v) <= int(w.max) && len(v)&1 == 0 && packFixed(out[1:], v)
 		out[0] = byte(len(v)/10<<4 | len(v)%10)
 	case kindPrint, kindChars:
-		ok = len(v) == int(w.max) && w.allows(v)
-		copy(out, v)
+		if ok = len(v) == int(w.max) && w.allows(v); ok {
+			copy(out, v)
+		}
 	}
 	if !ok {
 		return d.putOther(&d.spec.fields[de], v)
@@ -287,23 +290,27 @@ func (d *data) putOther(f *field, v string) bool {
 	if !f.defined() {
 		return false
 	}
+	d.room(f, len(v))
 	out, err := f.encode(d.buf, v)
 	if err != nil || len(out) > maxFields {
 		return false
 	}
-	start := len(d.buf)
-	d.adopt(out)
-	d.follow(f.de, start, len(out))
+	d.follow(f.de, len(d.buf), len(out))
 	return true
 }
 
-// adopt makes out the buffer: the one that there is, grown. If it moved, what it
-// leaves behind is wiped.
-func (d *data) adopt(out []byte) {
-	if cap(out) != cap(d.buf) {
-		clear(d.buf[:cap(d.buf)])
+// room lets a field whose content is given in n bytes be written behind the
+// others without moving them. If they must move, what they leave behind is
+// wiped.
+func (d *data) room(f *field, n int) {
+	more := f.size(f.max)
+	if f.digits > 0 {
+		more = int(f.before) + min(more, 2*n) // bytes grow to two in hexadecimal digits and in GB18030
 	}
-	d.buf = out
+	if old := d.buf; len(old)+more > cap(old) {
+		d.buf = grow(old, more+slack)
+		clear(old[:cap(old)])
+	}
 }
 
 // putBytes is put for binary fields.
@@ -326,11 +333,11 @@ func (d *data) putBytes(de int, v []byte) bool {
 	if f.class != classB {
 		return false
 	}
+	d.room(f, n)
 	out, err := f.encodeBytes(d.buf, v)
 	if err != nil || len(out) > maxFields {
 		return false
 	}
-	d.adopt(out)
 	d.follow(de, start, len(out))
 	return true
 }
@@ -352,7 +359,6 @@ func (d *data) keep(f *field, start int, out []byte, err error) error {
 		start, out, err = d.makeRoom(f, start, out)
 	}
 	if err != nil {
-		clear(out[min(start, len(out)):])
 		clear(d.buf[len(d.buf):cap(d.buf)]) // of what was written before it failed
 		return err
 	}
@@ -376,10 +382,12 @@ func (d *data) makeRoom(f *field, start int, out []byte) (int, []byte, error) {
 		return start, out, &FieldError{DE: f.de, Offset: -1, Err: ErrTooLong, Detail: "message exceeds " + strconv.Itoa(maxMessage) + " bytes"}
 	}
 	written := append([]byte(nil), out[start:]...)
+	clear(out[start:])
 	d.self.Unset(f.de)
 	d.compact()
-	start = len(d.buf)
-	return start, append(d.buf, written...), nil
+	start, out = len(d.buf), append(d.buf, written...)
+	clear(written)
+	return start, out, nil
 }
 
 func (d *data) place(de, start int, out []byte) {
@@ -400,7 +408,7 @@ func (d *data) place(de, start int, out []byte) {
 	d.last = max(d.last, uint8(de))
 	d.bits[i>>6] |= bit
 	d.slots[i] = slotAt(start, n)
-	d.adopt(out)
+	d.buf = out
 }
 
 // compactAt is the size from which a buffer with gaps is put in order before it

@@ -16,6 +16,7 @@ type Span struct {
 // wrong.
 func (s *Spec) Spans(b []byte) ([]Span, error) {
 	d := newData(s)
+	defer d.reset()
 	err := s.decode(d, b)
 	start := s.mtiBytes()
 	if len(b) < start || errors.Is(err, ErrMTI) {
