@@ -47,6 +47,12 @@ func goldenDay(t *testing.T, q *Queue) {
 	_, err = q.Append(bg, offlineSale("refused"))
 	require.NoError(t, err)
 	once(t, q, answering(Refused, "30"))
+	e, err = q.Append(bg, offlineSale("moved"))
+	require.NoError(t, err)
+	other := cardLane
+	other.Host = "second"
+	_, err = q.Move(bg, e.ID, other, "outage", "the first host is silent")
+	require.NoError(t, err)
 	_, err = q.Append(bg, offlineSale("pending"))
 	require.NoError(t, err)
 	require.NoError(t, q.Backup(bg, io.Discard))
