@@ -224,6 +224,8 @@ func TestDamageTable(t *testing.T) {
 		}
 	}
 	require.NotZero(t, branch, "the journal has a branch page")
+	first, err := file.Get([]byte("e"), key(1))
+	require.NoError(t, err)
 	all := func(r *journal.SalvageReport) bool { return r.LostEvents() == 0 && r.Events == damagePuts }
 	for _, c := range []struct {
 		name   string
@@ -232,6 +234,14 @@ func TestDamageTable(t *testing.T) {
 	}{
 		{"the root page is gone: its events are found beside the tree", func(b []byte) { clear(page(b, root)) }, all},
 		{"a branch page is gone", func(b []byte) { clear(page(b, branch)) }, all},
+		{"the root page and all copies of the first event are gone", func(b []byte) {
+			clear(page(b, root))
+			for at := bytes.Index(b, first); at >= 0; at = bytes.Index(b, first) {
+				clear(b[at:][:len(first)])
+			}
+		}, func(r *journal.SalvageReport) bool {
+			return r.LostEvents() == 1 && r.Lost[0] == journal.Range{From: 1, To: 1} && r.Events == damagePuts && r.EndUnknown
+		}},
 		{"both meta pages are gone but for their magic", func(b []byte) { clear(b[20:4096]); clear(b[4096+20 : 8192]) }, all},
 		{"everything behind the first half is gone", func(b []byte) { clear(b[len(b)/2:]) }, func(r *journal.SalvageReport) bool {
 			return r.LostEvents() > 0 && r.LostEvents() < r.Events && !r.Whole

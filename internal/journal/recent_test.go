@@ -178,3 +178,18 @@ func TestBackupOfALargeGroup(t *testing.T) {
 	}))
 	require.Equal(t, 200*5200, seen)
 }
+
+// A key that no file could hold is refused, not found out by those who open
+// the file next.
+func TestKeysAreBounded(t *testing.T) {
+	path := tempPath(t)
+	f := open(t, path, options())
+	for _, size := range []int{0, 1025} {
+		require.Error(t, f.Update(t.Context(), func(tx *journal.Tx) error { return tx.Put(data, make([]byte, size), nil) }))
+		require.Error(t, f.Update(t.Context(), func(tx *journal.Tx) error { return tx.Delete(data, make([]byte, size)) }))
+	}
+	require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error { return tx.Put(data, make([]byte, 1024), nil) }))
+	require.NoError(t, open(t, crashCopy(t, path), options()).VerifyLog(t.Context()))
+	require.NoError(t, f.Close())
+	require.NoError(t, open(t, path, options()).VerifyLog(t.Context()))
+}

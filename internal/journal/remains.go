@@ -25,8 +25,13 @@ type Remains struct {
 	hasTail  bool
 	sum      checksum // of what the tree reaches
 	last     uint64   // the newest event that is known of
+	most     uint64   // the file has no room for events behind this one
 	found    map[uint64][]foundEvent
 }
+
+// leastEvent is less than what an event takes in the file. What tells of more
+// events was forged: each one that is missing would be written as lost.
+const leastEvent = 16
 
 // foundEvent is an event with its place in the chain.
 type foundEvent struct {
@@ -62,13 +67,14 @@ func (old *Remains) survey(ctx context.Context) error {
 	}
 	var missing []Range
 	n := old.f.head.base.last
+	old.most = n + uint64(old.x.info.Size())/leastEvent
 	old.sum = checksum{}
 	event := func(key, plain []byte) error {
 		if len(key) != 8 || len(plain) < chainSize {
 			return nil
 		}
 		k := binary.BigEndian.Uint64(key)
-		if k <= n {
+		if k <= n || k > old.most {
 			return nil
 		}
 		if k > n+1 {
@@ -85,7 +91,7 @@ func (old *Remains) survey(ctx context.Context) error {
 			return old.group(key, plain, event)
 		case b == headers && string(key) == "tail":
 			t, err := decodeTail(plain)
-			old.tail, old.hasTail = t, err == nil
+			old.tail, old.hasTail = t, err == nil && t.last <= old.most
 		}
 		return nil
 	})
@@ -95,7 +101,8 @@ func (old *Remains) survey(ctx context.Context) error {
 	old.reached, old.last = reached, n
 	old.report.EndUnknown = !old.hasTail
 	old.report.Whole = old.hasTail && old.sum == old.tail.sum
-	old.report.Stale = !old.report.Whole && (old.over.groups > 0 || old.badGroup || !old.x.endedCleanly())
+	old.report.Stale = !old.report.Whole &&
+		(old.over.groups > 0 || old.badGroup || !old.x.endedCleanly() || !old.hasTail || n < old.tail.last)
 	if old.hasTail {
 		old.last = max(n, old.tail.last)
 	}
@@ -166,7 +173,7 @@ func (old *Remains) findHeader(ctx context.Context) error {
 func (old *Remains) findEvents(ctx context.Context, missing []Range, last uint64) error {
 	wanted := func(n uint64) bool {
 		if n > last {
-			return !old.hasTail || n <= old.tail.last
+			return n <= old.most && (!old.hasTail || n <= old.tail.last)
 		}
 		for _, r := range missing {
 			if r.From <= n && n <= r.To {
@@ -238,7 +245,7 @@ func (old *Remains) eachEvent(ctx context.Context, fn func(foundEvent) error) er
 			return nil
 		}
 		e := newFoundEvent(key, plain)
-		if e.n <= before.n {
+		if e.n <= before.n || e.n > old.most {
 			return nil
 		}
 		if err := fill(e.n, &e); err != nil {
@@ -260,8 +267,10 @@ func (old *Remains) eachEvent(ctx context.Context, fn func(foundEvent) error) er
 	}
 	end := old.last
 	if !old.hasTail {
-		for end = before.n; len(old.found[end+1]) > 0; end++ {
+		for n := range old.found {
+			end = max(end, n)
 		}
+		old.last = end
 	}
 	return fill(end+1, nil)
 }

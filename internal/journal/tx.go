@@ -107,26 +107,28 @@ func (t *Tx) open(b Bucket, key, v []byte) ([]byte, error) {
 // MaxValue bounds a record in bytes.
 const MaxValue = 1 << 20
 
-// Put stores value, of up to MaxValue bytes, at key. value must not be changed
+// Put stores value, of up to MaxValue bytes, at key, of 1 to 1024. value must not be changed
 // afterwards.
 func (t *Tx) Put(b Bucket, key, value []byte) error {
 	if len(value) > MaxValue {
 		return fmt.Errorf("record %c/%x has %d bytes, allowed are up to %d", b, key, len(value), MaxValue)
 	}
-	t.change(b, key, item{value: value})
-	return nil
+	return t.change(b, key, item{value: value})
 }
 
 // Delete removes the record at key, if there is one.
 func (t *Tx) Delete(b Bucket, key []byte) error {
-	t.change(b, key, item{gone: true})
-	return nil
+	return t.change(b, key, item{gone: true})
 }
 
-func (t *Tx) change(b Bucket, key []byte, it item) {
+func (t *Tx) change(b Bucket, key []byte, it item) error {
+	if len(key) == 0 || len(key) > maxKey {
+		return fmt.Errorf("a key of %c has %d bytes, allowed are 1 to %d", b, len(key), maxKey)
+	}
 	t.wrote = true
 	t.f.touch(b, key)
 	t.g.set(at(b, key), it)
+	return nil
 }
 
 // Scan calls fn for the records whose keys are from ≤ key and begin with
