@@ -228,6 +228,8 @@ func (f moovField) content(fixed bool) (class, wire, problem string) {
 		return "b", "hex", ""
 	case class == "ans" && f.Enc == "ASCIIToHex" && fixed:
 		return "b", "raw", ""
+	case class != "b" && fixed && f.Length%2 == 0 && (f.Enc == "BCD" || f.Enc == "LBCD"):
+		return "n", "bcd", "" // nothing is filled
 	case class != "b" && f.Enc == "BCD":
 		return "n", "bcd,right", ""
 	case class != "b" && f.Enc == "LBCD":

@@ -81,7 +81,7 @@ func (f *field) moov() (m moovField, problem string) {
 			return m, "a length that counts bytes of BCD has no counterpart"
 		}
 		m.Enc = "LBCD"
-		if f.right {
+		if f.right || f.digits == 0 && f.max%2 == 0 {
 			m.Enc = "BCD"
 		}
 	case wireRaw, wireGBK, wireGB18030:

@@ -107,6 +107,17 @@ func TestSpecErrors(t *testing.T) {
 		{"2 n6 fixed,bcd,ascii a", 1, 16, "form is given twice"},
 		{"2 n6 fixed,bcd,filler=1,filler=1 a", 1, 25, "filler is given twice"},
 		{"2 n..6 LLVAR,length=bcd,length=bcd a", 1, 25, "length is given twice"},
+		{"2 n6 fixed,bcd,left a", 1, 16, "nothing to fill"},
+		{"digits bcd\n2 z4 fixed,filler=F a", 2, 12, "nothing to fill"},
+		{"2 n6 fixed,bcd,accept=any a", 1, 16, "nothing to fill"},
+		{"2 n..6 LLVAR,bcd,bytes,filler=F,accept=0 a", 1, 33, "by filler alone"},
+		{"2 z..6 LLVAR,bcd,bytes,filler=D a", 1, 8, "separator"},
+		{"43 n6 fixed name !hide number", 1, 18, "stands once"},
+		{"43 n6 fixed name !hide !show", 1, 18, "stands once"},
+		{"frame none tpdu tpdu", 1, 17, "second time"},
+		{"frame none max=20 header header", 1, 26, "second time"},
+		{"frame none max=20 max=30", 1, 19, "second time"},
+		{"frame binary max=11 tpdu header", 1, 14, "no room"},
 		{strings.Repeat("#", 1<<20+1), 1, 1, "1 MiB"},
 	} {
 		_, err := ParseSpec(c.text)

@@ -47,6 +47,9 @@ func (p *specParser) field(words []word) error {
 	}
 	parts := make([]string, len(name))
 	for i, w := range name {
+		if strings.HasPrefix(w.text, "!") {
+			return p.fail(w.col, "how a field is shown stands once, behind its name")
+		}
 		parts[i] = w.text
 	}
 	f.name = strings.Join(parts, " ")
@@ -151,6 +154,10 @@ func (p *specParser) meant(f *field, given map[string]word) error {
 			return p.fail(w.col, w.text+" is for the length of bcd and hex")
 		case kind != "length" && kind != "count" && !bcd:
 			return p.fail(w.col, "left, right, filler and accept are for n and z in bcd")
+		case kind != "length" && kind != "count" && f.digits == 0 && f.max%2 == 0:
+			return p.fail(w.col, "an even number of digits leaves nothing to fill")
+		case kind == "accept" && f.digits != 0 && f.inByte:
+			return p.fail(w.col, "a length in bytes is told its filler by filler alone")
 		}
 	}
 	return nil
@@ -222,6 +229,8 @@ func (p *specParser) sound(f *field, words []word) error {
 		return p.fail(at, "x+n in bcd needs an even number of digits")
 	case f.right && f.digits != 0 && f.inByte && f.wire == wireBCD:
 		return p.fail(at, "a length in bytes needs its digits on the left")
+	case f.class == classZ && f.digits != 0 && f.inByte && f.wire == wireBCD && f.filler == 0xD:
+		return p.fail(at, "a length in bytes needs a filler that is not the separator of tracks")
 	}
 	return p.fits(f, words[1].col)
 }

@@ -247,9 +247,12 @@ func (p *specParser) frame(words []word) error {
 		return p.fail(words[0].col, strconv.Quote(words[0].text)+" is none of: binary bcd ascii none")
 	}
 	f := Framing{Length: form, NoTPDU: true, NoHeader: true}
+	maxAt := words[0].col
 	for _, w := range words[1:] {
 		limit, isMax := strings.CutPrefix(w.text, "max=")
 		switch {
+		case w.text == "tpdu" && !f.NoTPDU, w.text == "header" && !f.NoHeader, isMax && f.Max != 0:
+			return p.fail(w.col, w.text+" is given a second time")
 		case w.text == "tpdu":
 			f.NoTPDU = false
 		case w.text == "header":
@@ -259,10 +262,13 @@ func (p *specParser) frame(words []word) error {
 			if err != nil || n == 0 {
 				return p.fail(w.col, "max needs 1 to 65535 bytes")
 			}
-			f.Max = int(n)
+			f.Max, maxAt = int(n), w.col
 		default:
 			return p.fail(w.col, strconv.Quote(w.text)+" is none of: tpdu header max=BYTES")
 		}
+	}
+	if f.max() <= f.around() {
+		return p.fail(maxAt, "max leaves no room for a message")
 	}
 	p.spec.frame = f
 	return nil

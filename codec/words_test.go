@@ -150,8 +150,8 @@ func TestPlainNumbers(t *testing.T) {
 	const digits = "3141592653589793"
 	for n := 1; n <= 16; n++ {
 		for _, side := range []string{"left", "right"} {
-			for _, settings := range []string{"filler=A", "filler=0,accept=any", "filler=5,accept=any"} {
-				s, err := ParseSpec(fmt.Sprintf("digits bcd\n2 n%d fixed,%s,%s a\n64 b64 fixed b", n, side, settings))
+			for _, settings := range []string{"filler A", "filler 0\naccept any", "filler 5\naccept any"} {
+				s, err := ParseSpec(fmt.Sprintf("digits bcd\nodd %s\n%s\n2 n%d fixed a\n64 b64 fixed b", side, settings, n))
 				require.NoError(t, err)
 				require.Equal(t, kindNumber, s.ways[1].kind)
 				filler, lax := settings[7:8], strings.Contains(settings, "any")
