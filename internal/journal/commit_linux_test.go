@@ -217,3 +217,45 @@ func TestZerosAheadOfUse(t *testing.T) {
 		require.LessOrEqual(t, len(op.Data), 8192, "the first commit writes its pages, no zeros")
 	}
 }
+
+// What functions have in common does not outlive one of them that fails, nor
+// the commit.
+func TestKeptEndsWithAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := faulty(t, tempPath(t))
+		release := busy(t, f)
+		mine := errors.New("mine")
+		var all sync.WaitGroup
+		all.Go(func() {
+			require.ErrorIs(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+				*tx.Kept() = "of the failed one"
+				_, _ = putIn(tx)
+				return mine
+			}), mine)
+		})
+		synctest.Wait()
+		var seen []any
+		for i := range 2 {
+			all.Go(func() {
+				require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+					seen = append(seen, *tx.Kept())
+					*tx.Kept() = i
+					return tx.Put(data, key(uint64(i)), nil)
+				}))
+			})
+			synctest.Wait()
+		}
+		release()
+		all.Wait()
+		require.Equal(t, []any{nil, 0}, seen)
+		require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+			require.Nil(t, *tx.Kept())
+			return nil
+		}))
+		require.NoError(t, f.View(func(tx *journal.Tx) error {
+			require.Nil(t, tx.Kept())
+			return nil
+		}))
+		require.NoError(t, f.Close())
+	})
+}
