@@ -2,11 +2,14 @@ package httplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/http/httptrace"
+	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -41,9 +44,7 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	if auth != "" {
 		h.Set("Authorization", auth)
 	}
-	// Before there is a connection nothing can have left.
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	resp, err := via.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	resp, err := via.RoundTrip(once(req, connected))
 	if err != nil {
 		l.trust(false)
 		return response{err: lineError(during, err)}
@@ -52,8 +53,54 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	after := l.heed(resp.Header)
 	r := l.read(req.Context(), resp, during)
 	r.after = after
+	withhold(r.problem, strings.TrimPrefix(auth, "Bearer "))
 	l.trust(r.err == nil && (r.status == http.StatusOK || (r.problem != nil && r.problem.Type != "" && !deaf(r.problem.Type))))
 	return r
+}
+
+// once returns req so that it is sent once only, and sets connected where it gets
+// a connection: before it has one, nothing can have left. Over HTTP/2 net/http
+// repeats without end what a peer has taken and then answered by PROTOCOL_ERROR:
+// from the first byte on there is no body for that.
+func once(req *http.Request, connected *atomic.Bool) *http.Request {
+	var h2, written atomic.Bool
+	trace := &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			connected.Store(true)
+			c, secure := got.Conn.(*tls.Conn)
+			h2.Store(secure && c.ConnectionState().NegotiatedProtocol == "h2")
+		},
+		WroteHeaders: func() { written.Store(true) },
+	}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	if body := req.GetBody; body != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			if h2.Load() && written.Load() {
+				return nil, errWritten
+			}
+			return body()
+		}
+	}
+	return req
+}
+
+var errWritten = errors.New("the host ended the stream of a request that it had")
+
+// secretLike is what may be a card number, a track, a PIN block or a key.
+var secretLike = regexp.MustCompile(`[0-9](?:[ =D-]?[0-9]){11,}|[0-9A-Fa-f]{16,}`)
+
+// withhold takes out of a host's own words what it may repeat of a request and
+// nobody must read in a log.
+func withhold(p *wire.Problem, token string) {
+	if p == nil {
+		return
+	}
+	for _, text := range []*string{&p.Title, &p.Detail, &p.Pointer} {
+		if token != "" {
+			*text = strings.ReplaceAll(*text, token, "(withheld)")
+		}
+		*text = secretLike.ReplaceAllString(*text, "(withheld)")
+	}
 }
 
 func (l *Link) read(ctx context.Context, resp *http.Response, during string) response {
