@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -36,10 +37,14 @@ func input(words lang, args []string, in io.Reader, text bool) ([]byte, error) {
 // and the dumps of xxd, hexdump -C and Wireshark.
 func fromDump(words lang, s string) ([]byte, error) {
 	var digits []byte
-	number := 0
-	for line := range strings.Lines(s) {
-		number++
-		body, skipped := dumpBody(strings.TrimRight(line, "\r\n"))
+	lines := strings.Split(strings.TrimRight(s, " \t\r\n"), "\n")
+	offsets := hasOffsets(lines)
+	for at, line := range lines {
+		line = strings.TrimRight(line, "\r")
+		if offsets && at == len(lines)-1 && isEnd(line, lines[0], len(digits)/2) {
+			break
+		}
+		body, skipped := dumpBody(line, offsets)
 		for i := 0; i < len(body); i++ {
 			c := body[i]
 			switch {
@@ -51,7 +56,7 @@ func fromDump(words lang, s string) ([]byte, error) {
 				digits = append(digits, c)
 			case strings.IndexByte(" \t:,-", c) >= 0:
 			default:
-				return nil, words.errorf("line %d, column %d: not a hexadecimal digit (-text takes the message's own characters)", number, skipped+i+1)
+				return nil, words.errorf("line %d, column %d: not a hexadecimal digit (-text takes the message's own characters)", at+1, skipped+i+1)
 			}
 		}
 	}
@@ -61,9 +66,46 @@ func fromDump(words lang, s string) ([]byte, error) {
 	return hex.AppendDecode(nil, digits)
 }
 
-// dumpBody cuts off the offset in front of a line of a dump and the characters
-// behind it; skipped is what was cut off in front.
-func dumpBody(line string) (body string, skipped int) {
+// hasOffsets reports whether each line begins with an offset without a colon,
+// above that of the line before. A single line whose offset is not zero begins
+// with a message type.
+func hasOffsets(lines []string) bool {
+	last := -1
+	for at, line := range lines {
+		offset, rest, _ := strings.Cut(strings.TrimRight(line, "\r"), " ")
+		next := strings.Fields(rest)
+		n, err := strconv.ParseUint(offset, 16, 31)
+		switch {
+		case offset == "" && len(next) == 0:
+		case len(offset) < 4 || err != nil || int(n) <= last:
+			return false
+		case len(next) == 0:
+			return at > 0 && at == len(lines)-1 // where the dump ends
+		case len(next[0]) != 2 || len(lines) == 1 && n != 0:
+			return false
+		default:
+			last = int(n)
+		}
+	}
+	return true
+}
+
+// isEnd reports whether line is but the offset behind the n bytes of a dump that
+// begins with the line first.
+func isEnd(line, first string, n int) bool {
+	offset, _, _ := strings.Cut(first, " ")
+	from, err := strconv.ParseUint(offset, 16, 64)
+	if err != nil {
+		return false
+	}
+	to, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	return err == nil && to == from+uint64(n)
+}
+
+// dumpBody cuts off the offset in front of a line of a dump, which ends with a
+// colon unless all lines have one, and the characters behind it; skipped is
+// what was cut off in front.
+func dumpBody(line string, offsets bool) (body string, skipped int) {
 	if at := strings.IndexByte(line, '|'); at >= 0 {
 		line = line[:at]
 	}
@@ -73,7 +115,7 @@ func dumpBody(line string) (body string, skipped int) {
 		return line, 0
 	}
 	next := strings.Fields(rest)
-	if len(next) == 0 || offset == first && len(next[0]) != 2 {
+	if len(next) == 0 || offset == first && !offsets {
 		return line, 0
 	}
 	skipped = len(first) + 1
