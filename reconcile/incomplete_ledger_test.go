@@ -105,8 +105,20 @@ func (d *trouble) begin(t testing.TB) *queue.Queue {
 	d.ledger, err = ledger.New(bg, ledger.OpenMemory(), ed25519.NewKeyFromSeed(make([]byte, 32)), &ledger.Options{
 		Decide: func(context.Context, ledger.Booking, *wire.Card) (queue.Answer, error) { return now, nil }})
 	require.NoError(t, err)
-	require.NoError(t, d.ledger.SetDevice(bg, ledger.Device{Name: "till"}))
-	d.token, err = d.ledger.Token(bg, "till")
+	d.fill(t, d.ledger, q)
+	d.server = httptest.NewUnstartedServer(d.ledger.Handler())
+	d.server.Config.ErrorLog = log.New(io.Discard, "", 0) // lines are cut here
+	d.server.StartTLS()
+	d.proxy, err = faultproxy.Listen(d.server.Listener.Addr().String(), faultproxy.Records)
+	require.NoError(t, err)
+	return q
+}
+
+// fill books in l what the ledger has before anything is mended.
+func (d *trouble) fill(t testing.TB, l *ledger.Ledger, q *queue.Queue) {
+	require.NoError(t, l.SetDevice(bg, ledger.Device{Name: "till"}))
+	var err error
+	d.token, err = l.Token(bg, "till")
 	require.NoError(t, err)
 	for e, err := range q.All(bg, queue.Filter{}) {
 		require.NoError(t, err)
@@ -115,18 +127,12 @@ func (d *trouble) begin(t testing.TB) *queue.Queue {
 		in.Entries[0].Key = in.KeyFor(told)
 		switch {
 		case e.State == queue.Accepted && !d.lost[e.ID]:
-			_, err = d.ledger.Retell(bg, "till", in, now)
+			_, err = l.Retell(bg, "till", in, now)
 		case e.ID == d.asked:
-			_, err = d.ledger.Submit(bg, "till", in)
+			_, err = l.Submit(bg, "till", in)
 		}
 		require.NoError(t, err)
 	}
-	d.server = httptest.NewUnstartedServer(d.ledger.Handler())
-	d.server.Config.ErrorLog = log.New(io.Discard, "", 0) // lines are cut here
-	d.server.StartTLS()
-	d.proxy, err = faultproxy.Listen(d.server.Listener.Addr().String(), faultproxy.Records)
-	require.NoError(t, err)
-	return q
 }
 
 func (d *trouble) end() {
