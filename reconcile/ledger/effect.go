@@ -73,12 +73,17 @@ func (s submission) reverse(tx Tx) (queue.Answer, error) {
 	case orig.VoidedBy != 0 || orig.Refunded != 0:
 		return refuse(queue.NotFound, codeWrong), nil
 	}
-	orig.State, orig.Reversal = queue.Reversed, s.Sequence
-	if orig.Entry.Op == queue.Void {
-		if err := unvoid(tx, *orig); err != nil {
+	switch orig.Entry.Op {
+	case queue.Void:
+		if ok, err := unvoid(tx, *orig); err != nil || !ok {
+			return refuse(queue.NotFound, codeWrong), err
+		}
+	case queue.Refund:
+		if err := giveBack(tx, *orig, -orig.Entry.Amount.Minor); err != nil {
 			return queue.Answer{}, err
 		}
 	}
+	orig.State, orig.Reversal = queue.Reversed, s.Sequence
 	return approve(), tx.Put(orig.key(), orig.encode())
 }
 
@@ -102,20 +107,29 @@ func (s submission) void(tx Tx) (queue.Answer, error) {
 	return approve(), tx.Put(orig.key(), orig.encode())
 }
 
-// unvoid makes what a void had undone stand again: the void was reversed.
-func unvoid(tx Tx, void Booking) error {
+// unvoid makes what a void had undone stand again: the void was reversed. It is
+// false where there is no room for that any more: a refund whose sale was
+// refunded otherwise since, or undone.
+func unvoid(tx Tx, void Booking) (ok bool, err error) {
 	back := submission{Identity: void.Identity, lane: void.Lane, entry: void.Entry}
 	orig, err := back.original(tx, back.about)
 	if err != nil || orig == nil || orig.VoidedBy != void.Sequence {
-		return err
+		return err == nil, err
 	}
 	orig.VoidedBy = 0
 	if orig.Entry.Op == queue.Refund {
+		sale, err := saleOf(tx, *orig)
+		if err != nil {
+			return false, err
+		}
+		if sale != nil && (!sale.Counts() || orig.Entry.Amount.Minor > counted(*sale)-sale.Refunded) {
+			return false, nil
+		}
 		if err := giveBack(tx, *orig, orig.Entry.Amount.Minor); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return tx.Put(orig.key(), orig.encode())
+	return true, tx.Put(orig.key(), orig.encode())
 }
 
 // refund gives back all or part of a sale.
@@ -143,10 +157,15 @@ func counted(b Booking) int64 {
 	return b.Entry.Amount.Minor
 }
 
+// saleOf is the sale that a refund is of; nil where the ledger has none.
+func saleOf(tx Tx, refund Booking) (*Booking, error) {
+	back := submission{Identity: refund.Identity, lane: refund.Lane, entry: refund.Entry}
+	return back.original(tx, back.about)
+}
+
 // giveBack changes what was refunded of a refund's sale.
 func giveBack(tx Tx, refund Booking, by int64) error {
-	back := submission{Identity: refund.Identity, lane: refund.Lane, entry: refund.Entry}
-	sale, err := back.original(tx, back.about)
+	sale, err := saleOf(tx, refund)
 	if err != nil || sale == nil {
 		return err
 	}

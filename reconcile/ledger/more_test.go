@@ -185,3 +185,41 @@ func TestReceiptsLeaveOutWhatDoesNotStand(t *testing.T) {
 	require.ErrorIs(t, err, ErrBusy, "one long question of a device at a time")
 	done()
 }
+
+// What was refunded of a sale follows what becomes of the refund: a reversed one
+// leaves room again, and a void of one cannot be taken back once the sale was
+// refunded otherwise, or undone.
+func TestRefundedFollowsTheRefund(t *testing.T) {
+	sale := request(1)
+	online := refundOf(2, sale, 1000)
+	online.Kind = queue.Request
+	void := voidOf(3, online)
+	voidSale := voidOf(4, sale)
+	for name, c := range map[string]struct {
+		then []wire.Entry
+		code string // of the last
+		left int64  // refunded in the end
+	}{
+		"reversed":         {[]wire.Entry{reversalOf(5, online), refundOf(6, sale, 1000)}, "00", 1000},
+		"reversed, void":   {[]wire.Entry{reversalOf(5, online), voidSale}, "00", 0},
+		"unvoided":         {[]wire.Entry{void, reversalOf(5, void)}, "00", 1000},
+		"refunded instead": {[]wire.Entry{void, refundOf(4, sale, 1000), reversalOf(5, void)}, "12", 1000},
+		"sale voided":      {[]wire.Entry{void, voidSale, reversalOf(5, void)}, "12", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t, OpenMemory(), &Options{Decide: yes})
+			j := journalOf(1)
+			code := ""
+			for _, e := range append([]wire.Entry{sale, online}, c.then...) {
+				res := submit(t, l, sub(j, 1, e))
+				require.NoError(t, res.Err)
+				code = res.Booking.Answer.Code
+			}
+			require.Equal(t, c.code, code)
+			all, err := l.At(bg, j, 1)
+			require.NoError(t, err)
+			require.Equal(t, c.left, all[0].Refunded)
+			require.NoError(t, l.Verify(bg))
+		})
+	}
+}
