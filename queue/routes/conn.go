@@ -16,6 +16,7 @@ type conn struct {
 
 	mu     sync.Mutex
 	owed   bool      // something was sent, and nothing came since
+	piped  bool      // more was sent meanwhile: what comes may answer a part
 	asked  time.Time // when
 	last   time.Time // when anything went over it
 	ended  bool
@@ -30,6 +31,12 @@ func (c *conn) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	now := time.Now()
+	switch {
+	case c.owed:
+		c.piped = true
+	case now.Sub(c.last) >= longQuiet:
+		c.piped = false
+	}
 	if !c.owed {
 		c.owed, c.asked = true, now
 	}
@@ -90,13 +97,22 @@ func closeNow(c net.Conn) error {
 	return c.Close()
 }
 
-// quiet is how long nothing must have gone over a connection that is retired.
-const quiet = 2 * time.Second
+// quiet is how long nothing must have gone over a connection that is retired;
+// longQuiet, longer than an answer is waited for, where questions were sent side
+// by side: it cannot be told which of them had theirs.
+const (
+	quiet     = 2 * time.Second
+	longQuiet = 65 * time.Second
+)
 
 // retire closes the connection if nothing is under way on it.
 func (c *conn) retire() {
 	c.mu.Lock()
-	idle := !c.owed && !c.ended && time.Since(c.last) >= quiet
+	enough := quiet
+	if c.piped {
+		enough = longQuiet
+	}
+	idle := !c.owed && !c.ended && time.Since(c.last) >= enough
 	if idle {
 		c.ended = true
 	}

@@ -20,8 +20,9 @@ type Line struct {
 //
 // A connection that it gave stays where it is until the one who uses it is done
 // with it, or, where a better line has proved well, until it is idle: nothing
-// sent on it is unanswered and nothing went over it for two seconds. It is then
-// closed, and the next one goes over the better line.
+// sent on it is unanswered and nothing went over it for two seconds, or for 65
+// where several messages were under way at once. It is then closed, and the next
+// one goes over the better line.
 type Dialer struct {
 	choose *chooser
 	lines  []Line

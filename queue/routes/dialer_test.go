@@ -352,3 +352,42 @@ func TestNewDialerRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "neither")
 	require.NoError(t, d.Close())
 }
+
+// Where several questions are under way at once, an answer to one does not say
+// that the others had theirs.
+func TestPipelinedAnswersAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, a, b, _ := twoLines(t, Options{Probe: 10 * time.Second})
+		defer d.Close()
+		a.be(true, false, false)
+		c, err := d.Dial(bg)
+		require.NoError(t, err)
+		_ = c.Close()
+		c, err = d.Dial(bg)
+		require.NoError(t, err)
+		require.Equal(t, "b", lineOf(c))
+		a.be(false, false, false)
+		b.be(false, false, true)
+		host := b.ends[len(b.ends)-1]
+		for _, text := range []string{"one", "two"} {
+			_, err = c.Write([]byte(text))
+			require.NoError(t, err)
+		}
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, "a", inUse(d))
+		go func() { _, _ = host.Write([]byte("1")) }()
+		_, err = c.Read(make([]byte, 1))
+		require.NoError(t, err)
+		time.Sleep(50 * time.Second) // a slow issuer
+		synctest.Wait()
+		_, open := b.state()
+		require.Equal(t, 1, open, "closed with an answer owed")
+		go func() { _, _ = host.Write([]byte("2")) }()
+		_, err = c.Read(make([]byte, 1))
+		require.NoError(t, err)
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		_, open = b.state()
+		require.Zero(t, open)
+	})
+}
