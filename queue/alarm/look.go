@@ -77,10 +77,16 @@ func (m *Monitor) figures(ctx context.Context) (all []figures, err error) {
 	return all, nil
 }
 
-// firstParked is looked up when the count of parked entries has changed.
+// firstParked is looked up when the count of parked entries has changed, or the
+// one that was first is not parked any more.
 func (m *Monitor) firstParked(ctx context.Context, b queue.Backlog) (parkedEntry, error) {
 	if p := m.parked[b.Lane]; p.count == b.Parked {
-		return p, nil
+		if p.id == 0 {
+			return p, nil
+		}
+		if e, err := m.q.Get(ctx, p.id); err == nil && e.State == queue.Parked && e.Lane == b.Lane {
+			return p, nil // else it was dealt with, or is pruned
+		}
 	}
 	p := parkedEntry{count: b.Parked}
 	for e, err := range m.q.All(ctx, queue.Filter{Lane: b.Lane, States: []queue.State{queue.Parked}}) {

@@ -245,6 +245,21 @@ func TestParked(t *testing.T) {
 	})
 }
 
+// The entry that a warning names is one that is parked.
+func TestParkedNamesOneThatIs(t *testing.T) {
+	bubble(t, nil, func(s *stage) {
+		s.host.set(func(h *host) { h.refuses = true })
+		s.forward()
+		s.sell(1, 100)
+		pass(10 * time.Second)
+		require.EqualValues(t, 1, s.m.Active()[0].Entry)
+		require.NoError(t, s.q.Resolve(s.ctx, 1, queue.Answer{Verdict: queue.Refused}, "Li", "paid in cash"))
+		s.sell(1, 100)
+		pass(time.Minute)
+		require.EqualValues(t, 2, s.m.Active()[0].Entry)
+	})
+}
+
 // A backlog that nobody forwards is told as such, and so is a host that takes
 // what is sent and does not answer.
 func TestWhoIsToBlame(t *testing.T) {
