@@ -1,6 +1,7 @@
 package faultkit_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tallystick/tallystick/internal/boltfile"
 	"github.com/tallystick/tallystick/internal/faultkit"
 	"github.com/tallystick/tallystick/queue"
 )
@@ -165,12 +167,42 @@ func (r recording) cuts(rng *rand.Rand, random int, each func(img faultkit.Image
 	each(faultkit.Image{Data: disk.Durable()}, r.facts, "after the end")
 }
 
+// checkpoints counts the commits of the recording that dropped the records of
+// groups.
+func (r recording) checkpoints(t *testing.T) (n int) {
+	disk := faultkit.NewDisk(r.base)
+	had := 0
+	for i, op := range r.ops {
+		disk.Apply(op)
+		if !op.Sync || i == 0 || r.ops[i-1].Off >= 2*boltfile.PageSize {
+			continue
+		}
+		b := disk.Durable()
+		file, err := boltfile.Open(bytes.NewReader(b), int64(len(b)))
+		require.NoError(t, err)
+		has := 0
+		require.NoError(t, file.Walk(bg, func(bucket, _, _ []byte) error {
+			if string(bucket) == "g" {
+				has++
+			}
+			return nil
+		}))
+		if has < had {
+			n++
+		}
+		had = has
+	}
+	return n
+}
+
 // The states that a power cut may leave behind at any moment of a mixed day,
 // and, for some, at any moment of the recovery from it. Without the long mode
 // it looks at every sixth.
 func TestPowerCuts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 17))
 	r := record(t, filepath.Join(t.TempDir(), "j"), day(t, much(6, 2)))
+	settled := r.checkpoints(t)
+	require.Greater(t, settled, 1, "one at Close, and others")
 	images, subsets, second := 0, 0, 0
 	r.cuts(rng, much(72, 1), func(img faultkit.Image, facts []fact, what string) {
 		if rng.IntN(much(1, 6)) != 0 {
@@ -198,5 +230,5 @@ func TestPowerCuts(t *testing.T) {
 			}
 		})
 	})
-	t.Logf("%d images, %d of them random subsets, %d of second crashes, %d facts", images, subsets, second, len(r.facts))
+	t.Logf("%d images, %d of them random subsets, %d of second crashes, %d facts, %d checkpoints", images, subsets, second, len(r.facts), settled)
 }

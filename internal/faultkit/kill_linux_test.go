@@ -2,6 +2,7 @@ package faultkit_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,8 +16,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tallystick/tallystick/internal/boltfile"
 	"github.com/tallystick/tallystick/queue"
 )
+
+// killSize is small enough for checkpoints in many a life, and large
+// enough for 25 of them: a full journal would acknowledge nothing more.
+const killSize = 16 << 20
 
 // device is the child: it sells, forwards and says what it was told, until it
 // is killed. Its lines are "ref state".
@@ -26,7 +32,7 @@ func device(path string) {
 		os.Exit(0)
 	}()
 	o := options()
-	o.MaxSize = 64 << 20 // a full journal would acknowledge nothing more
+	o.MaxSize = killSize
 	q, err := queue.Open(path, ring{}, o)
 	if err != nil {
 		fmt.Println("failed", err)
@@ -83,13 +89,16 @@ func TestKill(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(seed, 19))
 	path := filepath.Join(t.TempDir(), "j")
-	acked := 0
+	acked, settled, inLife := 0, 0, 0
 	kills := much(2000, 40)
 	for n := range kills {
 		if n%25 == 24 { // a fresh journal now and then keeps the examination short
-			path = filepath.Join(t.TempDir(), "j")
+			path, settled = filepath.Join(t.TempDir(), "j"), 0
 		}
 		told := liveAndDie(t, path, rng.IntN(40))
+		if n := settledEvents(t, path); n > settled {
+			inLife, settled = inLife+1, n
+		}
 		look := path
 		if n%2 == 0 { // the next life begins where this one was cut off
 			b, err := os.ReadFile(path)
@@ -98,7 +107,7 @@ func TestKill(t *testing.T) {
 			require.NoError(t, os.WriteFile(look, b, 0o600))
 		}
 		o := options()
-		o.MaxSize = 64 << 20
+		o.MaxSize = killSize
 		q, err := queue.Open(look, ring{}, o)
 		require.NoError(t, err, "kill %d of seed %d", n, seed)
 		require.NoError(t, q.Verify(bg), "kill %d of seed %d", n, seed)
@@ -111,8 +120,25 @@ func TestKill(t *testing.T) {
 			}
 		}
 		require.NoError(t, q.Close())
+		settled = settledEvents(t, path)
 	}
-	t.Logf("%d kills, %d acknowledgements", kills, acked)
+	t.Logf("%d kills, %d acknowledgements, %d lives with a checkpoint", kills, acked, inLife)
+	require.Greater(t, inLife, kills/20)
+}
+
+// settledEvents counts the events that a checkpoint has put in their place.
+func settledEvents(t *testing.T, path string) (n int) {
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	file, err := boltfile.Open(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	require.NoError(t, file.Walk(bg, func(bucket, _, _ []byte) error {
+		if string(bucket) == "e" {
+			n++
+		}
+		return nil
+	}))
+	return n
 }
 
 // liveAndDie runs the device until it has said so many lines, kills it, and

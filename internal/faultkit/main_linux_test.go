@@ -55,6 +55,7 @@ func sale(ref string) queue.Transaction {
 func offline(ref string) queue.Transaction {
 	t := sale(ref)
 	t.Approval = "Y1"
+	t.Data = make([]byte, 2000) // so that checkpoints come early
 	return t
 }
 
