@@ -37,14 +37,14 @@
 // reversal: where neither is so). In doubt means that the entry is sent again,
 // or, a request, reversed. The table is held to the code by a test.
 //
-//	answer       request         advice, notice  refund          reversal
-//	unknown      in doubt        in doubt        in doubt        in doubt
-//	approved     accepted        accepted        accepted        accepted
-//	partial      in doubt        parked          parked          parked
-//	duplicate    parked          parked / accepted parked / accepted parked / accepted
-//	unavailable  declined        in doubt        in doubt        in doubt
-//	not found    declined        parked          declined        parked / accepted
-//	refused      declined        parked          declined        parked
+//	answer       request   at risk   advice, notice    refund            reversal
+//	unknown      in doubt  in doubt  in doubt          in doubt          in doubt
+//	approved     accepted  accepted  accepted          accepted          accepted
+//	partial      in doubt  in doubt  parked            parked            parked
+//	duplicate    parked    parked    parked / accepted parked / accepted parked / accepted
+//	unavailable  declined  in doubt  in doubt          in doubt          in doubt
+//	not found    declined  declined  parked            declined          parked / accepted
+//	refused      declined  declined  parked            declined          parked
 //
 // An error from an Uplink is silence, unless it wraps ErrNotSent. Silence, or
 // a crash in the attempt, leaves the entry in doubt. A reversal whose answer

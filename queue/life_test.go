@@ -107,7 +107,18 @@ func TestSaleAtRisk(t *testing.T) {
 		})
 	}
 	q := openNew(t, fast)
-	_, err := q.AppendAtRisk(bg, cashSale("c"))
+	_, err := q.AppendAtRisk(bg, cardSale("later"))
+	require.NoError(t, err)
+	n := 0
+	require.NoError(t, q.Drain(bg, cardLane, uplink{send: func(ctx context.Context, e Entry) (Answer, error) {
+		if n++; n == 1 {
+			return Answer{Verdict: Unavailable, Code: "91"}, nil // the issuer is not there now
+		}
+		return approve(ctx, e)
+	}}))
+	require.Equal(t, Accepted, stateOf(t, q, "later"), "a host that asks to come later costs the merchant nothing")
+	require.Equal(t, 3, n)
+	_, err = q.AppendAtRisk(bg, cashSale("c"))
 	require.Error(t, err)
 }
 

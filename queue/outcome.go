@@ -5,12 +5,13 @@ type duty uint8
 
 const (
 	dutyRequest  duty = iota // sale, void: asks
+	dutyAtRisk               // asks later for a sale that was made already
 	dutyAdvice               // offline sale, report: tells
 	dutyRefund               // tells, but the host may decline
 	dutyReversal             // undoes
 )
 
-var dutyNames = [...]string{"request", "advice, notice", "refund", "reversal"}
+var dutyNames = [...]string{"request", "at risk", "advice, notice", "refund", "reversal"}
 
 func (d duty) String() string { return dutyNames[d] }
 
@@ -18,6 +19,8 @@ func (e Entry) duty() duty {
 	switch {
 	case e.Kind == Reversal:
 		return dutyReversal
+	case e.Kind == Request && e.Deferred && e.Op == Sale:
+		return dutyAtRisk
 	case e.Kind == Request:
 		return dutyRequest
 	case e.Op == Refund:
@@ -39,18 +42,19 @@ type answered struct {
 // outcome is the table of what an answer means. The state InDoubt decides
 // nothing: the entry is sent again, or, a request, reversed.
 func outcome(d duty, a answered) (State, string) {
+	asks := d == dutyRequest || d == dutyAtRisk
 	switch a.verdict {
 	case Approved:
 		return Accepted, ""
 	case Unknown:
 		return InDoubt, ""
 	case Partial:
-		if d == dutyRequest {
+		if asks {
 			return InDoubt, "" // reversed: less was approved than was asked
 		}
 		return Parked, "the host accepted it in part only"
 	case Duplicate:
-		if d == dutyRequest || !a.repeat {
+		if asks || !a.repeat {
 			return Parked, "the host knows this STAN for another transaction"
 		}
 		return Accepted, ""
@@ -65,7 +69,7 @@ func outcome(d duty, a answered) (State, string) {
 		}
 	}
 	switch d {
-	case dutyRequest, dutyRefund:
+	case dutyRequest, dutyAtRisk, dutyRefund:
 		return Declined, ""
 	case dutyReversal:
 		return Parked, "the host refused the reversal"

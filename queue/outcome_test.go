@@ -13,7 +13,7 @@ import (
 // outcomeTable writes the table of queue/doc.go from outcome itself.
 func outcomeTable() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "//\t%-12s %-15s %-15s %-15s %s\n", "answer", dutyRequest, dutyAdvice, dutyRefund, dutyReversal)
+	fmt.Fprintf(&b, "//\t%-12s %-9s %-9s %-17s %-17s %s\n", "answer", dutyRequest, dutyAtRisk, dutyAdvice, dutyRefund, dutyReversal)
 	for v := Unknown; v <= Refused; v++ {
 		cell := func(d duty, a answered) string {
 			a.verdict = v
@@ -27,7 +27,7 @@ func outcomeTable() string {
 			}
 			return x + " / " + y
 		}
-		fmt.Fprintf(&b, "//\t%-12s %-15s %-15s %-15s %s\n", v, cell(dutyRequest, answered{}),
+		fmt.Fprintf(&b, "//\t%-12s %-9s %-9s %-17s %-17s %s\n", v, cell(dutyRequest, answered{}), cell(dutyAtRisk, answered{}),
 			either(dutyAdvice, answered{}, answered{repeat: true}), either(dutyRefund, answered{}, answered{repeat: true}),
 			either(dutyReversal, answered{}, answered{repeat: true, undone: true}))
 	}
