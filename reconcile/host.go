@@ -1,5 +1,12 @@
-// Package reconcile proves that a device and its host agree: it settles closed
-// batches, in steps that a crash or a lost line cannot double or lose.
+// Package reconcile proves that a device and its host agree.
+//
+// Settle settles closed batches with hosts that speak ISO 8583, by totals and,
+// where they differ, by batch upload, in steps that a crash or a lost line
+// cannot double or lose; Forward does it whenever a batch is full. Incomplete
+// compares a journal with a host that embeds package ledger, entry by entry, in
+// bytes in proportion to what differs, and mends that by replay. Package
+// statement reads what an acquirer sends as a file, package report tells a
+// person how the day ended.
 package reconcile
 
 import (
