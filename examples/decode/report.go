@@ -135,12 +135,14 @@ func (r report) wrong(g reading, raw []byte) {
 		}
 	}
 	if !r.clear {
-		r.line("\nBytes of hidden fields, and all from the mistake on, show as **; -clear shows them.")
+		r.line("\nBytes of hidden fields, of what may be a card number, and all from the mistake on, show as **; -clear shows them.")
 	}
 }
 
 // shown tells of each byte whether it may be seen: what stands around the
-// message, and the fields before the mistake that are no card data.
+// message, and the fields before the mistake that are no card data. What may be
+// a card number is hidden wherever it stands, for what is wrong may be in front
+// of the mistake that was noticed.
 func (r report) shown(g reading, raw []byte) []bool {
 	shown := make([]bool, len(raw))
 	for i := range raw {
@@ -151,5 +153,10 @@ func (r report) shown(g reading, raw []byte) []bool {
 			shown[i] = shown[i] || !s.Hidden
 		}
 	}
+	cardNumbers(raw, func(from, to int) {
+		for i := max(from, 0); i < min(to, len(raw)); i++ {
+			shown[i] = r.clear
+		}
+	})
 	return shown
 }
