@@ -205,10 +205,13 @@ func Restore(ctx context.Context, path string, r io.Reader, o Options) (note []b
 	old := newFile(path, real, o)
 	x := &restorer{in: &source{r: bufio.NewReaderSize(r, 64<<10)}, old: old, to: &copier{from: old}}
 	err = x.restore(ctx)
-	if x.to.to != nil && err == nil {
-		err = x.to.close()
-	} else if x.to.to != nil {
-		x.to.discard()
+	if x.to.to != nil {
+		if err == nil {
+			err = x.to.close()
+		}
+		if err != nil {
+			_ = x.to.discard()
+		}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%w: the backup is cut short", ErrDamaged)
