@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ var reasonNames = [...]string{"", "there is no network or no route to the host",
 	"the host is silent", "the connection broke", "the host answers with an error",
 	"the host does not let this device in, have its certificate or token registered"}
 
-var reasonWords = [...]string{"", "no_network", "no_name", "conn_refused", "no_trust", "terminal_unknown", "silent", "broken",
+var reasonWords = [...]string{"", "no_network", "no_name", "conn_refused", "no_trust", "no_line", "silent", "broken",
 	"host_refused", "terminal_unknown"}
 
 func (r Reason) String() string {
@@ -93,10 +94,26 @@ func (e *LineError) LineReason() (reason, code string) {
 		code = strconv.Itoa(e.Status)
 	}
 	var p *wire.Problem
-	if errors.As(e.Err, &p) && (p.Type == wire.ProblemBusy || p.Type == wire.ProblemMaintenance) {
+	switch known := errors.As(e.Err, &p); {
+	case known && (p.Type == wire.ProblemBusy || p.Type == wire.ProblemMaintenance):
 		return "host_busy", code
+	case e.Reason == HostRefused && (e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests):
+		return "host_busy", code // a gateway's, or a host that is being restarted: it passes
+	case e.Reason == NoToken:
+		return e.noToken(), code
 	}
 	return reasonWords[min(int(e.Reason), len(reasonWords)-1)], code
+}
+
+// noToken is why there is no token, where the network is what it lacks: the host
+// was not asked.
+func (e *LineError) noToken() string {
+	if e.Err != nil {
+		if r := reasonOf(e.Err); r != Broken {
+			return reasonWords[r]
+		}
+	}
+	return reasonWords[NoToken]
 }
 
 // WaitError says that the host has asked to be left alone until then. Nothing of
