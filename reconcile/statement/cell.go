@@ -99,7 +99,9 @@ func (d *decoder) money(cells []string, l *Line, credit bool) error {
 	if err != nil {
 		return err
 	}
-	net = flip(net)
+	if net = flip(net); credit && net > 0 { // signed where the amount is not
+		net = -net
+	}
 	l.Fee = l.Amount.Minor - net
 	if (l.Amount.Minor < 0) != (net < 0) && (l.Fee < 0) != (l.Amount.Minor < 0) {
 		return d.fail(netField, d.columns[netField], errLarge.Error())
@@ -133,7 +135,10 @@ func (d *decoder) names(cells []string, l *Line) (err error) {
 	if shown := mask.Text(l.Ref); shown != l.Ref {
 		l.refSum, l.Ref = sha256.Sum256([]byte(l.Ref)), shown
 	}
-	l.Terminal, l.Merchant, l.RRN = mask.Text(l.Terminal), mask.Text(l.Merchant), mask.Text(l.RRN)
+	if shown := mask.Text(l.RRN); shown != l.RRN {
+		l.rrnSum, l.RRN = sha256.Sum256([]byte(l.RRN)), shown
+	}
+	l.Terminal, l.Merchant = mask.Text(l.Terminal), mask.Text(l.Merchant)
 	batch, err := d.number(cells, batchField)
 	if err != nil {
 		return err

@@ -186,7 +186,7 @@ func (c *comparer) line(l Line) error {
 		}
 	}
 	it := item{amount: l.Amount, line: l}
-	it.keys = c.namer.keys(l.Terminal, l.HostBatch, l.STAN, l.RRN, l.sumOfRef(), l.Ref != "")
+	it.keys = c.namer.keys(l.Terminal, l.HostBatch, l.STAN, l.sumOfRRN(), l.sumOfRef(), l.RRN != "", l.Ref != "")
 	for k := range byPair {
 		c.present[k] = c.present[k] || it.keys[k] != key{}
 	}
@@ -213,7 +213,7 @@ func (c *comparer) entry(e queue.Entry) error {
 			it.expect = optional
 		}
 	}
-	it.keys = c.namer.keys(e.Lane.Terminal, e.HostBatch, e.STAN, e.Answer.RRN, sha256.Sum256([]byte(e.Ref)), e.Ref != "")
+	it.keys = c.namer.keys(e.Lane.Terminal, e.HostBatch, e.STAN, sha256.Sum256([]byte(e.Answer.RRN)), sha256.Sum256([]byte(e.Ref)), e.Answer.RRN != "", e.Ref != "")
 	switch {
 	case it.expect != expected:
 	case e.Op == queue.Void:

@@ -53,12 +53,12 @@ func FuzzRead(f *testing.F) {
 			}
 			var it item
 			it.line, it.amount = l, l.Amount
-			it.keys = (&namer{}).keys(l.Terminal, l.HostBatch, l.STAN, l.RRN, l.sumOfRef(), l.Ref != "")
+			it.keys = (&namer{}).keys(l.Terminal, l.HostBatch, l.STAN, l.sumOfRRN(), l.sumOfRef(), l.RRN != "", l.Ref != "")
 			back, err := decodeItem(it.encode(nil, byNumbers), byNumbers, false)
 			require.NoError(t, err)
 			require.Equal(t, it.keys, back.keys)
 			require.True(t, back.line.Time.UnixMilli() == l.Time.UnixMilli())
-			l.Time, l.refSum = back.line.Time, back.line.refSum
+			l.Time, l.refSum, l.rrnSum = back.line.Time, back.line.refSum, back.line.rrnSum
 			require.Equal(t, l, back.line)
 		}
 	})

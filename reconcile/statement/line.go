@@ -31,13 +31,16 @@ type Line struct {
 	// Time is zero where the statement has none.
 	Time time.Time
 
-	refSum [sha256.Size]byte // of a Ref that is shown masked
+	refSum, rrnSum [sha256.Size]byte // of a Ref, an RRN that is shown masked
 }
 
-// sumOfRef is SHA-256 of the ref as it stands in the file.
-func (l *Line) sumOfRef() [sha256.Size]byte {
-	if l.refSum != [sha256.Size]byte{} {
-		return l.refSum
+// sumOfRef and sumOfRRN are SHA-256 of the texts as they stand in the file.
+func (l *Line) sumOfRef() [sha256.Size]byte { return sumOr(l.refSum, l.Ref) }
+func (l *Line) sumOfRRN() [sha256.Size]byte { return sumOr(l.rrnSum, l.RRN) }
+
+func sumOr(sum [sha256.Size]byte, s string) [sha256.Size]byte {
+	if sum != [sha256.Size]byte{} {
+		return sum
 	}
-	return sha256.Sum256([]byte(l.Ref))
+	return sha256.Sum256([]byte(s))
 }

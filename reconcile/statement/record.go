@@ -41,13 +41,13 @@ func (n *namer) key(kind keyKind, parts ...[]byte) (k key) {
 	return key(sum[:16])
 }
 
-func (n *namer) keys(terminal string, batch uint32, stan queue.STAN, rrn string, ref [sha256.Size]byte, hasRef bool) (k [keyKinds]key) {
+func (n *namer) keys(terminal string, batch uint32, stan queue.STAN, rrn, ref [sha256.Size]byte, hasRRN, hasRef bool) (k [keyKinds]key) {
 	if terminal != "" && batch != 0 && stan != 0 {
 		numbers := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 0, 8), batch), uint32(stan))
 		k[byNumbers] = n.key(byNumbers, []byte(terminal), numbers)
 	}
-	if rrn != "" {
-		k[byRRN] = n.key(byRRN, []byte(rrn))
+	if hasRRN {
+		k[byRRN] = n.key(byRRN, rrn[:])
 	}
 	if hasRef {
 		k[byRef] = n.key(byRef, ref[:])
