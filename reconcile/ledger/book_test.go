@@ -432,6 +432,23 @@ func TestClaims(t *testing.T) {
 		}
 		require.Equal(t, 1, n)
 	}
+	// So they are where the first one had claimed it before.
+	paid.Seq, paid.STAN, paid.Ref, paid.Data = 2, 2, "order-2", []byte("claimed")
+	_, _, err = l.Claim(bg, "till-2", theirs, "claimed")
+	require.NoError(t, err)
+	out, err = l.Submit(bg, "till-2", sub(theirs, 1, paid))
+	require.NoError(t, err)
+	require.NoError(t, out[0].Err)
+	require.NoError(t, submit(t, l, sub(mine, 1, paid)).Err)
+	for _, j := range []wire.JournalID{mine, theirs} {
+		told := map[string]string{}
+		for c, err := range l.Conflicts(bg, j) {
+			require.NoError(t, err)
+			told[c.Held] = c.AgainstRef
+		}
+		require.Equal(t, map[string]string{"waybill": "order-1", "claimed": "order-2"}, told)
+	}
+	require.NoError(t, l.Release(bg, "till-2", theirs, "claimed"))
 	var limit *LimitError
 	for i := range 2 {
 		_, _, err = l.Claim(bg, "till-1", mine, fmt.Sprint("p", i))

@@ -149,6 +149,9 @@ func (s submission) claim(tx Tx, o *Options, b Booking) error {
 		return claim{journal: s.Journal, since: s.now, by: s.Identity, ref: s.entry.Ref}.put(tx, o, name)
 	case c.journal != s.Journal:
 		return s.claimedTwice(tx, c, name)
+	case c.by.Sequence == 0: // claimed before it was paid
+		c.by, c.ref = s.Identity, s.entry.Ref
+		return c.put(tx, o, name)
 	}
 	return nil
 }
