@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -192,4 +193,43 @@ func TestKeysAreBounded(t *testing.T) {
 	require.NoError(t, open(t, crashCopy(t, path), options()).VerifyLog(t.Context()))
 	require.NoError(t, f.Close())
 	require.NoError(t, open(t, path, options()).VerifyLog(t.Context()))
+}
+
+// A function may write elsewhere while it scans.
+func TestWritesWithinAScan(t *testing.T) {
+	f := open(t, tempPath(t), options())
+	for range 2 { // records of the commit itself, then of those before it
+		require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+			for n := range uint64(300) {
+				if err := tx.Put(data, key(n), body(n)); err != nil {
+					return err
+				}
+			}
+			n := uint64(0)
+			err := tx.Scan(data, nil, nil, func(k, v []byte) (bool, error) {
+				if !bytes.Equal(k, key(n)) || !bytes.Equal(v, body(n)) {
+					return false, fmt.Errorf("record %x in the place of %d", k, n)
+				}
+				n++
+				_, err := tx.Log(v)
+				return true, err
+			})
+			if err == nil && n != 300 {
+				err = fmt.Errorf("%d records of 300", n)
+			}
+			return err
+		}))
+	}
+	require.NoError(t, f.VerifyLog(t.Context()))
+}
+
+func TestNothingIsKeptInAFileThatIsGone(t *testing.T) {
+	path := tempPath(t)
+	f := open(t, path, options())
+	put(t, f)
+	require.NoError(t, os.Rename(path, path+".elsewhere"))
+	require.ErrorIs(t, tryPut(t, f), journal.ErrNotSynced)
+	copyFile(t, path+".elsewhere", path)
+	require.ErrorIs(t, tryPut(t, f), journal.ErrNotSynced, "another file stands there")
+	require.Error(t, f.Close())
 }
