@@ -98,7 +98,7 @@ func (s *Spec) decodeHead(d *data, b []byte) (at int, err error) {
 		d.mti = MTI(n/1000<<12 | n/100%10<<8 | n/10%10<<4 | n%10)
 	}
 	if !ok {
-		return 0, &FieldError{Offset: 0, Err: ErrMTI}
+		return 0, &FieldError{Offset: badNumber(b[:at], s.mti), Err: ErrMTI}
 	}
 	if d.bits[0], at, err = s.readBitmap(b, at); err != nil {
 		return at, err
@@ -149,6 +149,19 @@ func readNumber(b []byte, w wire) (n int, ok bool) {
 	return n, true
 }
 
+// badNumber gives the index of the first byte of a number that is wrong.
+func badNumber(b []byte, w wire) int {
+	if w == wireBCD {
+		return max(badNibble(b), 0)
+	}
+	for i := range b {
+		if _, ok := readNumber(b[i:i+1], w); !ok {
+			return i
+		}
+	}
+	return 0
+}
+
 // readPrefix reads the length in front of a variable field: the count of its
 // content as written.
 func (f *field) readPrefix(b []byte) (n int, ok bool) {
@@ -170,6 +183,14 @@ func (f *field) readPrefix(b []byte) (n int, ok bool) {
 	return readNumber(b, f.prefix)
 }
 
+// badPrefix gives the index of the first byte of a length that is wrong.
+func (f *field) badPrefix(b []byte) int {
+	if f.prefix == wireBCD && f.digits == 3 && b[0] > 9 {
+		return 0
+	}
+	return badNumber(b, f.prefix)
+}
+
 // extent reads where the content of a field that begins at b[at] lies and how
 // many units it has.
 func (f *field) extent(b []byte, at int) (from, end, n int, err error) {
@@ -182,7 +203,7 @@ func (f *field) extent(b []byte, at int) (from, end, n int, err error) {
 		}
 		written, ok := f.readPrefix(b[at:from])
 		if !ok {
-			return 0, 0, 0, f.fail(at, ErrPrefix, "")
+			return 0, 0, 0, f.fail(at+f.badPrefix(b[at:from]), ErrPrefix, "")
 		}
 		if n = f.units(written); n < 0 {
 			return 0, 0, 0, f.fail(at, ErrPrefix, "an odd number of hexadecimal digits")
@@ -295,29 +316,37 @@ func (f *field) scanBCD(c []byte, at, n int) error {
 		}
 		c, at = c[1:], at+1
 	}
-	first, last := 0, len(c)
-	if n%2 != 0 {
-		i, filler := last-1, c[last-1]&15
-		digit := c[last-1] >> 4
-		if f.right {
-			i, filler, digit = 0, c[0]>>4, c[0]&15
-			first = 1
-		} else {
-			last--
+	whole := c
+	switch odd := n%2 != 0; {
+	case odd && f.right:
+		if err := f.scanHalf(c[0]>>4, c[0]&15, at); err != nil {
+			return err
 		}
-		if f.accept>>filler&1 == 0 {
-			return f.fail(at+i, ErrFiller, "")
-		}
-		if digit > 9 && (f.class != classZ || digit != 0xD) {
-			return f.fail(at+i, ErrContent, "")
-		}
+		whole, at = c[1:], at+1
+	case odd:
+		whole = c[:len(c)-1]
 	}
-	bad := badNibble(c[first:last])
+	bad := badNibble(whole)
 	if bad >= 0 && f.class == classZ {
-		bad = badTrackNibble(c[first:last])
+		bad = badTrackNibble(whole)
 	}
 	if bad >= 0 {
-		return f.fail(at+first+bad, ErrContent, "")
+		return f.fail(at+bad, ErrContent, "")
+	}
+	if n%2 != 0 && !f.right {
+		last := c[len(c)-1]
+		return f.scanHalf(last&15, last>>4, at+len(whole))
+	}
+	return nil
+}
+
+// scanHalf checks the byte that holds the filler and one digit.
+func (f *field) scanHalf(filler, digit byte, at int) error {
+	if f.accept>>filler&1 == 0 {
+		return f.fail(at, ErrFiller, "")
+	}
+	if digit > 9 && (f.class != classZ || digit != 0xD) {
+		return f.fail(at, ErrContent, "")
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ var hostile = []struct {
 	{"half a type", "02", 0, 1, ErrTruncated},
 	{"type of letters", "0A00 0000000000000000", 0, 0, ErrMTI},
 	{"short bitmap", "0200 70000000000000", 0, 9, ErrTruncated},
+	{"letter behind in the message type", "020A 0000000000000000", 0, 1, ErrMTI},
 	{"no second bitmap", "0200 8000000000000000", 0, 10, ErrTruncated},
 	{"tertiary bitmap", "0200 8000000000000000 8000000000000000", 65, 10, ErrTertiary},
 	{"undefined field", "0200 0800000000000000 00", 5, 2, ErrUndefined},
@@ -35,8 +36,8 @@ var hostile = []struct {
 	{"missing length", "0200 4000000000000000", 2, 10, ErrTruncated},
 	{"length of letters", "0200 4000000000000000 1A 4111", 2, 10, ErrPrefix},
 	{"length with a letter that would fit", "0200 4000000000000000 0A 4111111111", 2, 10, ErrPrefix},
-	{"length of bytes with a letter", "0200 0000000000000200 000A 5A080011223344556677", 55, 10, ErrPrefix},
-	{"length of bytes with a letter for tens", "0200 0000000000000200 00A0" + strings.Repeat("00", 100), 55, 10, ErrPrefix},
+	{"length of bytes with a letter", "0200 0000000000000200 000A 5A080011223344556677", 55, 11, ErrPrefix},
+	{"length of bytes with a letter for tens", "0200 0000000000000200 00A0" + strings.Repeat("00", 100), 55, 11, ErrPrefix},
 	{"length above the maximum", "0200 4000000000000000 20 41111111111111111111", 2, 10, ErrTooLong},
 	{"length beyond the end", "0200 4000000000000000 16 4111", 2, 13, ErrTruncated},
 	{"letter in a card number", "0200 4000000000000000 04 411B", 2, 12, ErrContent},
@@ -53,6 +54,28 @@ var hostile = []struct {
 	{"another way to write a wide space", "0200 0000000000000100 0004 B3C9 A3A0", 56, 14, ErrContent},
 	{"another way to write the euro sign", "0200 0000000000000100 0003 41 A2E3", 56, 13, ErrContent},
 	{"cut binary field", "0200 0000000000001000 00112233445566", 52, 17, ErrTruncated},
+}
+
+// The offset is that of the first byte that is wrong, whatever else is.
+func TestFirstOfSeveral(t *testing.T) {
+	for _, c := range []struct {
+		s   *Spec
+		b   string
+		at  int
+		err error
+	}{
+		{ISO1987BCD(), "\x02\x00\x40\x00\x00\x00\x00\x00\x00\x00\x03\xA1\x12", 11, ErrContent},
+		{ISO1987BCD(), "\x02\x00\x40\x00\x00\x00\x00\x00\x00\x00\x03\x11\x12", 12, ErrFiller},
+		{ISO1987ASCII(), "020xy000000000000000", 3, ErrMTI},
+		{ISO1987ASCII(), "020040000000000000001x411111111111111", 21, ErrPrefix},
+		{ISO1987ASCII(), "02000000000000000020+04abcd", 20, ErrPrefix},
+	} {
+		_, err := c.s.Decode([]byte(c.b))
+		require.ErrorIs(t, err, c.err, "%q", c.b)
+		var fe *FieldError
+		require.ErrorAs(t, err, &fe)
+		require.Equal(t, c.at, fe.Offset, "%q", c.b)
+	}
 }
 
 func TestHostileMessages(t *testing.T) {
