@@ -115,3 +115,16 @@ func TestAHostThatRepeatsWhatItWasTold(t *testing.T) {
 		}
 	}
 }
+
+// net/http quotes what it cannot read.
+func TestAHostThatSpeaksAnotherProtocol(t *testing.T) {
+	for _, raw := range []string{"0210 " + testPAN + "\r\n\r\n", "HTTP/1.1 200 OK\r\n" + testPAN + "\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: " + testPAN + "x\r\n\r\n"} {
+		link, err := httplink.New(lane, "http://host", fakeJournal{}, &httplink.Options{Plain: true, Dial: rawHost{[]byte(raw)}.dial})
+		require.NoError(t, err)
+		defer link.Close()
+		_, err = link.Send(context.Background(), entryOf(1, queue.Advice))
+		var line *httplink.LineError
+		require.True(t, errors.As(err, &line), "%v", err)
+		require.NotContains(t, fmt.Sprintf("%v %+v", err, *line), testPAN)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -47,7 +48,7 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	resp, err := via.RoundTrip(once(req, connected))
 	if err != nil {
 		l.trust(false)
-		return response{err: lineError(during, err)}
+		return response{err: lineError(during, quoting{err})}
 	}
 	defer resp.Body.Close()
 	after := l.heed(resp.Header)
@@ -88,6 +89,16 @@ var errWritten = errors.New("the host ended the stream of a request that it had"
 
 // secretLike is what may be a card number, a track, a PIN block or a key.
 var secretLike = regexp.MustCompile(`[0-9](?:[ =D-]?[0-9]){11,}|[0-9A-Fa-f]{16,}`)
+
+// quoting is an error that may quote what a host sent.
+type quoting struct{ err error }
+
+func (q quoting) Error() string { return secretLike.ReplaceAllString(q.err.Error(), "(withheld)") }
+
+// Format keeps the error from being printed in another way.
+func (q quoting) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, q.Error()) }
+
+func (q quoting) Unwrap() error { return q.err }
 
 // withhold takes out of a host's own words what it may repeat of a request and
 // nobody must read in a log.
