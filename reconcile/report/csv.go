@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tallystick/tallystick/queue"
@@ -104,7 +105,7 @@ func plain(minor int64, c queue.Currency) string {
 // cell is a text that no spreadsheet takes for a formula.
 func cell(s string) string {
 	s = safe(s)
-	switch first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " \u00a0\u3000")); first {
+	switch first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(s, unicode.IsSpace)); first {
 	case '=', '+', '-', '@', '|', '%', '＝', '＋', '－', '＠', '−':
 		return "'" + s
 	}

@@ -123,7 +123,7 @@ func TestHostileTexts(t *testing.T) {
 }
 
 func TestCellKeepsFormulasOut(t *testing.T) {
-	for _, s := range []string{"=1", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\u3000=1", "\u200b=1", "＝1", "－1", "|x", "%x"} {
+	for _, s := range []string{"=1", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\u3000=1", "\u202f=1", "\u200b=1", "＝1", "－1", "|x", "%x"} {
 		require.True(t, strings.HasPrefix(cell(s), "'"), "%q", s)
 	}
 	require.Equal(t, "order-1", cell("order-1"))

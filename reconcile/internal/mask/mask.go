@@ -2,7 +2,9 @@
 // name, a remark in which somebody typed one.
 package mask
 
-import "strings"
+import (
+	"strings"
+)
 
 // The lengths that card numbers have.
 const (
@@ -10,29 +12,59 @@ const (
 	longest  = 19
 )
 
-// Text returns s with the middle of every card number replaced by asterisks:
-// of 13 to 19 digits, single blanks or hyphens between them allowed, that pass
-// the Luhn check or, from 16 digits on, begin with 62.
+// Text returns s with the middle of every card number replaced by asterisks: of
+// 13 to 19 digits that pass the Luhn check or, from 16 digits on, begin with 62.
+// Single blanks or hyphens may stand between its digits, and other separators, or
+// two of them, between its fours; other numbers may stand before it and behind
+// it. Digits may be of full width. In more than 19 digits at a stretch it is found
+// at either end.
 func Text(s string) string {
-	var out []byte
-	for i := 0; i < len(s); {
-		if !digit(s[i]) {
-			i++
-			continue
-		}
-		end, digits := run(s, i)
-		if number(digits) {
-			if out == nil {
-				out = []byte(s)
-			}
-			hide(out[i:end], len(digits))
-		}
-		i = end
+	for same := false; !same; { // what was hidden may leave other numbers to be seen
+		shown := once(s)
+		same = shown == s
+		s = shown
 	}
-	if out == nil {
+	return s
+}
+
+func once(s string) string {
+	if !many(s) {
 		return s
 	}
-	return string(out)
+	var out strings.Builder
+	done := 0
+	for i := 0; i < len(s); {
+		if _, n, ok := digitAt(s, i); !ok {
+			i += n
+			continue
+		}
+		r := runAt(s, i)
+		if hidden := r.hidden(); hidden != nil {
+			for n, at := range r.at {
+				if hidden[n] {
+					_, size, _ := digitAt(s, at)
+					out.WriteString(s[done:at] + "*")
+					done = at + size
+				}
+			}
+		}
+		i = r.end
+	}
+	if done == 0 {
+		return s
+	}
+	return out.String() + s[done:]
+}
+
+// many tells whether s can have the digits of a card number.
+func many(s string) bool {
+	n := 0
+	for i := range len(s) {
+		if digit(s[i]) || s[i] == "０"[0] {
+			n++
+		}
+	}
+	return n >= shortest
 }
 
 // Card returns the masked form of what a card column holds: a number with its
@@ -65,22 +97,6 @@ func Card(s string) string {
 }
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
-
-// run takes the digits from i on, with single separators between them, and
-// returns where they end.
-func run(s string, i int) (end int, digits string) {
-	var b []byte
-	for end = i; i < len(s); i++ {
-		switch {
-		case digit(s[i]):
-			b = append(b, s[i])
-			end = i + 1
-		case s[i] != ' ' && s[i] != '-' || !digit(s[i-1]):
-			return end, string(b)
-		}
-	}
-	return end, string(b)
-}
 
 func number(digits string) bool {
 	if len(digits) < shortest || len(digits) > longest {
