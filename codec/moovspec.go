@@ -141,6 +141,8 @@ func (f moovField) line(key string) (line, problem string) {
 		return "", "its number is not 0 to 128"
 	case f.Length < 1 || f.Length > 9999:
 		return "", "its length is not 1 to 9999"
+	case (key == "0" || key == "1") && !f.bare():
+		return "", "the message type and the bitmap have no parts, and no padding but zeros on the left"
 	case key == "0":
 		return f.typeLine()
 	case key == "1":
@@ -179,13 +181,21 @@ func (f moovField) line(key string) (line, problem string) {
 	return fmt.Sprintf("%s %s%s%d %s%s,%s%s %s", key, class, dots, length, shape, how, wire, pad, plainName(f.Description, key)), ""
 }
 
+// bare reports whether the field has nothing but a type, a length and a form.
+func (f moovField) bare() bool {
+	p := f.Padding
+	return len(f.Subfields) == 0 && f.Tag == nil && f.Bitmap == nil &&
+		(p == nil || p.Type == "None" || p.Type == "Left" && p.Pad == "0")
+}
+
 func quoted(what, value string) string {
 	return what + " " + strconv.Quote(value) + " has no counterpart"
 }
 
 func (f moovField) typeLine() (line, problem string) {
 	how, ok := map[string]string{"ASCII": "ascii", "BCD": "bcd", "EBCDIC": "ebcdic"}[f.Enc]
-	if _, size, known := moovPrefix(f.Prefix); !ok || f.Length != 4 || !known || size != "Fixed" {
+	number := f.Type == "String" || f.Type == "Numeric"
+	if _, size, known := moovPrefix(f.Prefix); !ok || !number || f.Length != 4 || !known || size != "Fixed" || f.DisableAutoExpand {
 		return "", "the message type needs 4 fixed digits in ASCII, BCD or EBCDIC"
 	}
 	return "mti " + how, ""

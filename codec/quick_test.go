@@ -161,3 +161,25 @@ func requireSame(t *testing.T, random *rand.Rand, s *Spec, b []byte, table strin
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(b, out), "%X, %X in\n%s", b, out, table)
 }
+
+// The offset is that of the first byte that is wrong, whatever else is.
+func TestFirstOfSeveral(t *testing.T) {
+	for _, c := range []struct {
+		s   *Spec
+		b   string
+		at  int
+		err error
+	}{
+		{ISO1987BCD(), "\x02\x00\x40\x00\x00\x00\x00\x00\x00\x00\x03\xA1\x12", 11, ErrContent},
+		{ISO1987BCD(), "\x02\x00\x40\x00\x00\x00\x00\x00\x00\x00\x03\x11\x12", 12, ErrFiller},
+		{ISO1987ASCII(), "020xy000000000000000", 3, ErrMTI},
+		{ISO1987ASCII(), "020040000000000000001x411111111111111", 21, ErrPrefix},
+		{ISO1987ASCII(), "02000000000000000020+04abcd", 20, ErrPrefix},
+	} {
+		_, err := c.s.Decode([]byte(c.b))
+		require.ErrorIs(t, err, c.err, "%q", c.b)
+		var fe *FieldError
+		require.ErrorAs(t, err, &fe)
+		require.Equal(t, c.at, fe.Offset, "%q", c.b)
+	}
+}
