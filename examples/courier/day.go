@@ -13,7 +13,10 @@ import (
 	"github.com/tallystick/tallystick/examples/courier/handset"
 	"github.com/tallystick/tallystick/examples/courier/route"
 	"github.com/tallystick/tallystick/examples/courier/screen"
+	"github.com/tallystick/tallystick/internal/faultproxy"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/alarm"
+	"github.com/tallystick/tallystick/queue/isolink"
 	"github.com/tallystick/tallystick/reconcile/report"
 )
 
@@ -30,17 +33,19 @@ type day struct {
 	words   *words
 
 	acquirer *child
-	address  string // where it listens
-	handset  *child // nil: it does not run
-	started  bool   // it has run before
+	address  string            // where it listens: the backup line
+	primary  *faultproxy.Proxy // the primary line, which goes down and up
+	handset  *child            // nil: it does not run
+	started  bool              // it has run before
 	armed    []handset.Trap
 	kills    killer
 
 	delivered int // entries, as the handset has told
 	steps     int // deliveries and details: what shows that it gets on
 
-	down   bool // the network, as the handset has told
-	tunnel bool // it is to go down in the middle of an attempt
+	last   map[string]screen.Transition // of each terminal's session
+	down   bool                         // the network, as the handset has told
+	tunnel bool                         // it is to go down in the middle of an attempt
 
 	list   *list
 	taken  []taken  // in the order of the day
@@ -111,6 +116,9 @@ func (d *day) abandon() {
 		}
 	}
 	d.handset, d.acquirer = nil, nil
+	if d.primary != nil {
+		_ = d.primary.Close() // it carries nothing any more
+	}
 }
 
 func (d *day) startAcquirer(ctx context.Context) error {
@@ -129,6 +137,9 @@ func (d *day) startAcquirer(ctx context.Context) error {
 		}
 		d.address = strings.TrimPrefix(line, "listening ")
 		d.show.Listening(d.address)
+		if d.primary, err = faultproxy.Listen(d.address, nil); err != nil {
+			return fmt.Errorf(d.words.noLine, err)
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -147,6 +158,9 @@ const (
 	longestRetry  = "200ms"
 )
 
+// warnAt is how many waiting payments the courier is warned of.
+const warnAt = "8"
+
 // Who the handset is to its hosts.
 const (
 	merchant     = "898100000000001"
@@ -162,7 +176,7 @@ func terminalOf(t route.Tender) string {
 }
 
 func (d *day) startHandset() error {
-	args := []string{"-host", d.address, "-journal", d.path(journalName), "-eof-quits",
+	args := []string{"-host", d.primary.Addr(), "-backup", d.address, "-warn", warnAt, "-journal", d.path(journalName), "-eof-quits",
 		"-merchant", merchant, "-terminal", cardTerminal, "-cash-terminal", cashTerminal,
 		"-answer-timeout", answerTimeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
 	if d.down {
@@ -209,7 +223,35 @@ func (d *day) event(l handset.Line) {
 		}
 	case "settling":
 		d.settlingStep(l)
+	case "session":
+		d.session(l)
+	case "route":
+		d.show.Route(l.Get("terminal"), l.Get("to") == handset.Backup)
+	case "warning":
+		d.show.Warning(l.Get("terminal"), l.Get("why"), l.Get("state") == alarm.Cleared.String())
 	}
+}
+
+// session shows a transition of a terminal's session. A line that is ready was
+// signed in over, or is dialled anew under a sign-in that still holds.
+func (d *day) session(l handset.Line) {
+	terminal := l.Get("terminal")
+	transitions := map[string]screen.Transition{
+		isolink.Connecting.String(): screen.Connecting, isolink.Connected.String(): screen.Connected,
+		isolink.Lost.String(): screen.LineLost, isolink.NoLine.String(): screen.NoLine,
+		isolink.SigningIn.String(): screen.SigningIn, isolink.Ready.String(): screen.Connected,
+		isolink.SignedOff.String(): screen.SignedOff, isolink.BatchEnded.String(): screen.SignInDue,
+		isolink.Asked.String(): screen.HostAsks, isolink.Obeyed.String(): screen.HostObeyed,
+	}
+	t, known := transitions[l.Get("is")]
+	if !known {
+		return
+	}
+	if t == screen.Connected && d.last[terminal] == screen.SigningIn && l.Get("is") == isolink.Ready.String() {
+		t = screen.SignedIn
+	}
+	d.last[terminal] = t
+	d.show.Session(terminal, t)
 }
 
 func (d *day) settlingStep(l handset.Line) {
@@ -226,9 +268,13 @@ func (d *day) settlingStep(l handset.Line) {
 	d.show.Details(int(l.Number("sent")), int(l.Number("of")))
 }
 
-// weather lets an outage begin or end before parcel i. Where losses are on it
-// begins in the middle of the next attempt.
+// weather lets an outage, of the network or of the primary line, begin or end
+// before parcel i. Where losses are on, one of the network begins in the middle
+// of the next attempt.
 func (d *day) weather(ctx context.Context, i int) error {
+	if err := d.detour(i); err != nil {
+		return err
+	}
 	for _, o := range d.plan.outages {
 		switch i {
 		case o.from:
@@ -243,6 +289,23 @@ func (d *day) weather(ctx context.Context, i int) error {
 			}
 		case o.to:
 			return d.switchLine(ctx, false)
+		}
+	}
+	return nil
+}
+
+// detour takes the primary line down or up again before parcel i.
+func (d *day) detour(i int) error {
+	for _, o := range d.plan.detours {
+		switch i {
+		case o.from:
+			d.primary.Refuse()
+			d.show.PrimaryLine(true)
+		case o.to:
+			if err := d.primary.Admit(); err != nil {
+				return fmt.Errorf(d.words.noLine, err)
+			}
+			d.show.PrimaryLine(false)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 // Command courier lives a courier's day on a handset that takes card, code and
 // cash payments, while the network comes and goes, requests and answers get
-// lost, and the handset's process is killed with SIGKILL again and again. In the
+// lost, the primary line to the acquirer is down for a while, and the handset's
+// process is killed with SIGKILL again and again. In the
 // end it compares three lists row by row: what the handset had acknowledged, its
 // journal, and the acquirer's ledger.
 //
@@ -170,7 +171,8 @@ func newDay(cfg config, show *screen.Screen, out io.Writer) (*day, error) {
 	if err != nil {
 		return nil, fmt.Errorf(w.noSelf, err)
 	}
-	d := &day{cfg: cfg, self: self, parcels: parcels, show: show, out: out, words: w, plan: newPlan(cfg.seed, parcels, cfg.kills)}
+	d := &day{cfg: cfg, self: self, parcels: parcels, show: show, out: out, words: w, plan: newPlan(cfg.seed, parcels, cfg.kills),
+		last: map[string]screen.Transition{}}
 	d.kills = killer{planned: d.plan.kills, done: map[screen.Moment]int{}}
 	if d.dir, err = folder(cfg.keep, w); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type outage struct{ from, to int }
 type plan struct {
 	kills   []kill // by parcel
 	outages []outage
+	detours []outage     // stretches without the primary line
 	voids   map[int]bool // of the sale of this parcel, right after it
 	refunds map[int]bool // of an earlier parcel's sale, after this parcel
 }
@@ -52,6 +53,9 @@ const (
 	parcelsPerOutage = 30
 	parcelsPerUndo   = 25
 	calmParcels      = 12 // at the beginning: the host forgets a few sales here
+
+	parcelsPerDetour = 60
+	detourParcels    = 20
 )
 
 func newPlan(seed uint64, parcels []route.Parcel, kills int) plan {
@@ -64,6 +68,7 @@ func newPlan(seed uint64, parcels []route.Parcel, kills int) plan {
 			online = append(online, i)
 		}
 	}
+	p.drawDetours(seed, len(parcels))
 	p.drawOutages(rng, online, len(parcels))
 	online = slices.DeleteFunc(online, p.down)
 	for i := calmParcels; i < len(parcels); i += parcelsPerUndo {
@@ -96,6 +101,16 @@ func (p *plan) drawOutages(rng *rand.Rand, online []int, parcels int) {
 			from := begin[rng.IntN(len(begin))]
 			p.outages = append(p.outages, outage{from, from + 3 + rng.IntN(6)})
 		}
+	}
+}
+
+// drawDetours takes the primary line away for a stretch of each part of the
+// route.
+func (p *plan) drawDetours(seed uint64, parcels int) {
+	rng := rand.New(rand.NewPCG(seed, 0x6465746f7572))
+	for begin := 0; begin+parcelsPerDetour <= parcels; begin += parcelsPerDetour {
+		from := begin + calmParcels + rng.IntN(parcelsPerDetour-calmParcels-detourParcels)
+		p.detours = append(p.detours, outage{from, from + detourParcels})
 	}
 }
 

@@ -59,3 +59,19 @@ func TestPlanFitsEveryRoute(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanDetours: the primary line goes down in the shipped day whatever the
+// seed, and is up again before its end.
+func TestPlanDetours(t *testing.T) {
+	for seed := range uint64(200) {
+		p := newPlan(seed, parcelsOf(200, route.Card), 12)
+		require.Len(t, p.detours, 3)
+		up := calmParcels
+		for _, o := range p.detours {
+			require.GreaterOrEqual(t, o.from, up)
+			require.Less(t, o.from, o.to)
+			up = o.to
+		}
+		require.Less(t, up, 200)
+	}
+}

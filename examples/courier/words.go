@@ -49,7 +49,7 @@ type words struct {
 	unsettled, verify          string
 	fewTaken, fewReversals     string
 	noJournal, noLedger, noCSV string
-	noReport, dayTitle         string
+	noReport, dayTitle, noLine string
 	flags                      map[string]string
 	reasons                    [reasons]string
 }
@@ -82,6 +82,7 @@ Also: courier handset -help, courier acquirer -help`,
 	noJournal:    "the journal cannot be read after the day: %v",
 	noLedger:     "the acquirer's ledger cannot be read after the day: %v",
 	noReport:     "the day's report cannot be written to %s (%v); free some space or give another -keep",
+	noLine:       "the primary line to the acquirer cannot be opened (%v); free the port, or run the day again",
 	dayTitle:     "A courier's day",
 	noCSV:        "the list of what was acknowledged cannot be written to %s (%v); free some space or give another -keep",
 	flags: map[string]string{
@@ -146,6 +147,7 @@ var chinese = words{
 	noJournal:    "收工后无法读取流水日志：%v",
 	noLedger:     "收工后无法读取收单主机的账本：%v",
 	noReport:     "当天的报告无法写入 %s（%v）；请清理空间，或用 -keep 指定别处",
+	noLine:       "到收单主机的主线路无法打开（%v）；请释放端口，或重新运行",
 	dayTitle:     "快递员的一天",
 	noCSV:        "已确认清单无法写入 %s（%v）；请清理空间，或用 -keep 指定别处",
 	flags: map[string]string{

@@ -27,7 +27,7 @@ func TestWordsAreComplete(t *testing.T) {
 		{english.unsettled, chinese.unsettled}, {english.verify, chinese.verify}, {english.fewTaken, chinese.fewTaken},
 		{english.fewReversals, chinese.fewReversals}, {english.noJournal, chinese.noJournal},
 		{english.noLedger, chinese.noLedger}, {english.noCSV, chinese.noCSV},
-		{english.noReport, chinese.noReport}, {english.dayTitle, chinese.dayTitle},
+		{english.noReport, chinese.noReport}, {english.dayTitle, chinese.dayTitle}, {english.noLine, chinese.noLine},
 	} {
 		require.NotEmpty(t, pair[1], pair[0])
 		require.Equal(t, verbs.FindAllString(pair[0], -1), verbs.FindAllString(pair[1], -1), pair[0])

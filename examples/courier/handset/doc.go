@@ -21,7 +21,8 @@
 //
 // Every answer is one line of key=value pairs, written after what it says is
 // synced to the disk. Lines that begin with "event" tell of what happens beside
-// the commands. The journal is sealed with a key that stands in a file of its
+// the commands: transitions of a terminal's session, a change between the
+// primary line and -backup, early warnings with a sentence for the courier. The journal is sealed with a key that stands in a file of its
 // own beside it, readable by its owner only; a real app takes that key from the
 // platform's key store instead.
 package handset

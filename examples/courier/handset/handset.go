@@ -13,6 +13,7 @@ import (
 
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/alarm"
 	"github.com/tallystick/tallystick/queue/isolink"
 	"github.com/tallystick/tallystick/reconcile"
 )
@@ -24,16 +25,19 @@ type Host interface {
 	io.Closer
 }
 
-// connector makes the link of a lane. It dials by dial.
-type connector func(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer) (Host, error)
+// connector makes the link of a lane. It dials by dial and tells its events.
+type connector func(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer, tell func(isolink.Event)) (Host, error)
 
-// connect makes an ISO 8583 link.
-func connect(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer) (Host, error) {
+// connect makes an ISO 8583 link. What it learns of its host, such as the
+// parameters downloaded, is kept beside the journal.
+func connect(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer, tell func(isolink.Event)) (Host, error) {
 	tmk, err := codec.NewMasterKey(cfg.TMK)
 	if err != nil {
 		return nil, err
 	}
-	return isolink.New(lane, isolink.Dialer(dial), q, tmk, &isolink.Options{AnswerTimeout: cfg.AnswerTimeout})
+	return isolink.New(lane, isolink.Dialer(dial), q, tmk, &isolink.Options{
+		AnswerTimeout: cfg.AnswerTimeout, Memory: isolink.MemoryFile(cfg.Journal + "." + lane.Terminal), OnEvent: tell,
+	})
 }
 
 // line is a lane with its link.
@@ -44,16 +48,17 @@ type line struct {
 
 // handset is the running process.
 type handset struct {
-	cfg    Config
-	words  *words
-	q      *queue.Queue
-	wire   *wire
-	traps  *armoury
-	cards  line // cards and payment codes, to the acquirer
-	cash   line // to the depot
-	gone   chan struct{}
-	leave  sync.Once
-	doubts map[queue.ID]string // requests in doubt, told to the courier, by ref
+	cfg     Config
+	words   *words
+	q       *queue.Queue
+	wire    *wire
+	monitor *alarm.Monitor
+	traps   *armoury
+	cards   line // cards and payment codes, to the acquirer
+	cash    line // to the depot
+	gone    chan struct{}
+	leave   sync.Once
+	doubts  map[queue.ID]string // requests in doubt, told to the courier, by ref
 
 	settlements bell // rings when a settlement beside the commands has ended
 
@@ -91,6 +96,9 @@ func closed(err error) error {
 
 func (h *handset) work(ctx context.Context, in io.Reader) error {
 	var err error
+	if h.monitor, err = h.cfg.monitor(h.q); err != nil {
+		return err
+	}
 	if h.cards, err = h.connect(h.cfg.cardLane()); err != nil {
 		return err
 	}
@@ -114,6 +122,7 @@ func (h *handset) work(ctx context.Context, in io.Reader) error {
 	for _, l := range []line{h.cards, h.cash} {
 		forwarders.Go(func() { h.forward(ctx, l) })
 	}
+	h.beside(ctx, forwarders.Go)
 	return h.obeyAll(ctx, cancel, in)
 }
 
@@ -122,14 +131,21 @@ func (h *handset) abandon() { h.leave.Do(func() { close(h.gone) }) }
 
 func (h *handset) connect(lane queue.Lane) (line, error) {
 	w := &watched{traps: h.traps, tunnel: func() { h.network(true) }, off: h.wire.isOff, pause: h.cfg.RetryMin, words: h.words,
-		told: map[about]string{}, untold: map[queue.BatchID]error{}, answered: map[queue.BatchID]bool{}}
+		told: map[trouble]string{}, untold: map[queue.BatchID]error{}, answered: map[queue.BatchID]bool{}}
 	w.tell = func(step string, e queue.Entry) { h.step(lane, step, e) }
-	w.warn = func(a about, sentence string) { h.warn(lane, a, sentence) }
+	w.warn = func(a trouble, sentence string) { h.warn(lane, a, sentence) }
 	members := &members{q: h.q}
 	w.place = members.place
-	host, err := h.cfg.connect(h.cfg, h.q, lane, h.wire.dial(h.cfg.Host, w.wrote))
-	w.Host = host
-	return line{lane, w}, err
+	lines, err := h.lines(lane, w.wrote)
+	if err != nil {
+		return line{}, err
+	}
+	link, err := h.cfg.connect(h.cfg, h.q, lane, lines.Dial, func(ev isolink.Event) { h.session(lane, ev) })
+	if err != nil {
+		return line{}, errors.Join(err, lines.Close())
+	}
+	w.Host = measured{h.monitor.Host(lane, link), link, lines}
+	return line{lane, w}, nil
 }
 
 // findDoubts counts the entries that the last run left in doubt.
@@ -242,9 +258,13 @@ func (h *handset) tellReversals(ctx context.Context) error {
 	return nil
 }
 
-// network switches the line off or on and tells of it.
+// network switches the line off or on and tells of it. What waits is tried soon
+// after the network is back.
 func (h *handset) network(off bool) {
 	if h.wire.set(off) {
+		if !off {
+			h.q.NetworkBack()
+		}
 		h.say(newLine(WordEvent).with("about", "line").with("line", lineState(off)))
 	}
 }

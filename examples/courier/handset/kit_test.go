@@ -14,6 +14,7 @@ import (
 
 	"github.com/tallystick/tallystick/examples/acquirer/host"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/isolink"
 )
 
 // bench is an acquirer and the place of a journal, for one handset after the
@@ -108,8 +109,8 @@ func runWith(wrap func(Host) Host, args []string, in io.Reader, out, errs io.Wri
 	if err != nil {
 		return err
 	}
-	cfg.connect = func(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer) (Host, error) {
-		h, err := connect(cfg, q, lane, dial)
+	cfg.connect = func(cfg Config, q *queue.Queue, lane queue.Lane, dial dialer, tell func(isolink.Event)) (Host, error) {
+		h, err := connect(cfg, q, lane, dial, tell)
 		return wrap(h), err
 	}
 	cfg.errs = errs

@@ -28,6 +28,7 @@ const (
 // Config says what a handset is.
 type Config struct {
 	Host          string // address of the acquirer
+	Backup        string // another address of the same acquirer; "": none
 	Journal       string // path
 	Merchant      string // DE 42
 	Terminal      string // DE 41, cards and codes
@@ -41,6 +42,7 @@ type Config struct {
 	RetryMax      time.Duration
 	Patience      time.Duration // how long settle tries
 	BatchLimit    int           // records a batch of the host takes
+	Warn          int           // how many payments may wait before a warning
 	Lang          screen.Lang
 
 	connect connector
@@ -92,6 +94,9 @@ func (c Config) cashLane() queue.Lane {
 // hostLimit is how many records a batch has at most.
 const hostLimit = 500
 
+// defaultWarn is how many payments may wait before a warning.
+const defaultWarn = 20
+
 // arm arms a trap before anything is sent: NAME:PASS.
 func (c Config) arm(s string) error {
 	name, pass, _ := strings.Cut(s, ":")
@@ -113,6 +118,7 @@ func parse(args []string, stderr io.Writer) (Config, error) {
 	f := flag.NewFlagSet("handset", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.Host, "host", "127.0.0.1:8583", w.flags["host"])
+	f.StringVar(&c.Backup, "backup", "", w.flags["backup"])
 	f.StringVar(&c.Journal, "journal", "courier.journal", w.flags["journal"])
 	f.StringVar(&c.Merchant, "merchant", "898100000000001", w.flags["merchant"])
 	f.StringVar(&c.Terminal, "terminal", "10000001", w.flags["terminal"])
@@ -125,6 +131,7 @@ func parse(args []string, stderr io.Writer) (Config, error) {
 	f.DurationVar(&c.RetryMax, "retry", 5*time.Second, w.flags["retry"])
 	f.DurationVar(&c.Patience, "patience", 30*time.Second, w.flags["patience"])
 	f.IntVar(&c.BatchLimit, "batch-limit", hostLimit, w.flags["batch-limit"])
+	f.IntVar(&c.Warn, "warn", defaultWarn, w.flags["warn"])
 	f.Func("arm", w.flags["arm"], c.arm)
 	f.String("lang", "", w.flags["lang"])
 	if langErr != nil {
@@ -149,6 +156,8 @@ func parse(args []string, stderr io.Writer) (Config, error) {
 		return c, errors.New(w.badTime)
 	case c.BatchLimit < 1 || c.BatchLimit > hostLimit:
 		return c, fmt.Errorf(w.badLimit, hostLimit)
+	case c.Warn < 1:
+		return c, errors.New(w.badWarn)
 	}
 	c.RetryMin = min(c.RetryMin, c.RetryMax)
 	return c, nil

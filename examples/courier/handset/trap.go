@@ -82,10 +82,10 @@ type watched struct {
 	off    func() bool // the line is switched off
 	pause  time.Duration
 	words  *words
-	warn   func(a about, sentence string)
+	warn   func(a trouble, sentence string)
 
 	mu       sync.Mutex
-	told     map[about]string        // the trouble that was told last and is not over
+	told     map[trouble]string      // the trouble that was told last and is not over
 	untold   map[queue.BatchID]error // batches out of balance, settled beside the commands
 	answered map[queue.BatchID]bool  // out of balance, told in answer to settle
 }

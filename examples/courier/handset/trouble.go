@@ -11,17 +11,17 @@ import (
 )
 
 // What a lane's trouble is about.
-type about string
+type trouble string
 
 const (
-	aboutLine     about = "line"
-	aboutSettling about = "settling"
+	aboutLine     trouble = "line"
+	aboutSettling trouble = "settling"
 )
 
 // complain tells of a trouble once, until it is over or becomes another. No
 // error ends it. What the end of the program or a line that was switched off
 // brings about is none.
-func (w *watched) complain(ctx context.Context, a about, err error) {
+func (w *watched) complain(ctx context.Context, a trouble, err error) {
 	ended := errors.Is(ctx.Err(), context.Canceled) || a == aboutSettling && ctx.Err() != nil
 	if err != nil && (ended || w.off()) {
 		return
@@ -78,7 +78,7 @@ func (w *watched) unsaid() error {
 }
 
 // warn writes a sentence about a lane to standard error.
-func (h *handset) warn(lane queue.Lane, a about, sentence string) {
+func (h *handset) warn(lane queue.Lane, a trouble, sentence string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.cfg.errs == nil {

@@ -2,13 +2,13 @@ package handset
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 )
 
-// errTunnel is why a dial fails while the line is off.
-var errTunnel = errors.New("no network: the line is off")
+// errTunnel is why a dial fails while the line is off: what a device without a
+// network says of any host.
+var errTunnel error = &net.DNSError{Err: "no network: the line is off"}
 
 // wire is the network as the handset has it: it can be switched off as a tunnel
 // would, which breaks what is connected and lets nothing connect.

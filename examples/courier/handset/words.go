@@ -11,7 +11,7 @@ type words struct {
 	unknown, usage, badRef, badAmount string
 	cardRef                           string
 	extra, badTMK, badTime, other     string
-	badLimit, help, about             string
+	badLimit, badWarn, help, about    string
 	noLine, noSettlement, code        string
 	different, outstanding            string
 	unsendable                        string
@@ -37,6 +37,7 @@ var english = words{
 	badTime:   "-answer-timeout, -retry and -patience take times above zero",
 	other:     "%v; -help lists the flags",
 	badLimit:  "-batch-limit takes a number from 1 to %d",
+	badWarn:   "-warn takes a number above zero",
 
 	noLine:       "terminal %s has no line to its host: %s",
 	noSettlement: "terminal %s cannot be settled now: %s",
@@ -69,6 +70,8 @@ quit                     end; REF is any name, AMOUNT is in yuan`,
 	about: "handset: a courier's handset. It takes payments by commands on standard input; type help.",
 	flags: map[string]string{
 		"host":           "`address` of the acquirer",
+		"backup":         "another `address` of the same acquirer, for when the first cannot be reached",
+		"warn":           "`how many` waiting payments bring an early warning",
 		"journal":        "`path` of the journal; made when missing, with its key beside it",
 		"merchant":       "merchant `number` (DE 42), 15 characters",
 		"terminal":       "terminal `number` (DE 41) for cards and codes, 8 characters",
@@ -97,6 +100,7 @@ var chinese = words{
 	badTime:   "-answer-timeout、-retry 和 -patience 必须大于零",
 	other:     "%v；用 -help 查看选项",
 	badLimit:  "-batch-limit 是 1 至 %d 的整数",
+	badWarn:   "-warn 是大于零的整数",
 
 	noLine:       "终端 %s 与主机没有连接：%s",
 	noSettlement: "终端 %s 暂时无法结算：%s",
@@ -129,6 +133,8 @@ quit                       退出；参考号任取，金额以元为单位`,
 	about: "handset：快递员的手持终端。从标准输入读取命令收款；输入 help 查看。",
 	flags: map[string]string{
 		"host":           "收单主机`地址`",
+		"backup":         "同一收单主机的备用`地址`，主线路不通时使用",
+		"warn":           "待上送达到多少`笔`时提前预警",
 		"journal":        "日志`路径`；不存在则新建，密钥文件放在旁边",
 		"merchant":       "`商户号`（第 42 域），15 个字符",
 		"terminal":       "刷卡和扫码的`终端号`（第 41 域），8 个字符",

@@ -99,6 +99,70 @@ func (s *Screen) Outage(down bool) {
 	s.redraw()
 }
 
+// PrimaryLine marks that the first of the lines to the acquirer goes down (true)
+// or comes up again.
+func (s *Screen) PrimaryLine(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if down {
+		s.event(yellow, s.text.primaryDown)
+	} else {
+		s.event(green, s.text.primaryUp)
+	}
+}
+
+// Route marks that a terminal's traffic takes the backup line (true) or is back
+// on the primary one.
+func (s *Screen) Route(terminal string, backup bool) {
+	if backup {
+		s.say(yellow, s.text.overBackup, terminal)
+		return
+	}
+	s.say(green, s.text.overPrimary, terminal)
+}
+
+// Transition is one of a terminal's session with its host.
+type Transition uint8
+
+// The transitions. Those before SignedIn come with every connection: the bars
+// show them, plain lines do not.
+const (
+	Connecting Transition = iota
+	Connected
+	LineLost
+	NoLine
+	SigningIn
+	SignedIn
+	SignedOff
+	SignInDue
+	HostAsks
+	HostObeyed
+	transitions
+)
+
+// Session marks a transition of a terminal's session.
+func (s *Screen) Session(terminal string, t Transition) {
+	if t >= transitions {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session = fmt.Sprintf(s.text.session, terminal, s.text.transitions[t])
+	if t >= SignedIn {
+		s.event(cyan, s.session)
+	}
+	s.redraw()
+}
+
+// Warning shows an early warning about a terminal, or that it is over.
+func (s *Screen) Warning(terminal, sentence string, over bool) {
+	if over {
+		s.say(green, s.text.allClear, terminal, sentence)
+		return
+	}
+	s.say(yellow, s.text.warning, terminal, sentence)
+}
+
 // Moment is what the handset was doing when it was killed.
 type Moment uint8
 
@@ -237,5 +301,8 @@ func (s *Screen) redraw() {
 	}
 	s.bars.parcels.set(s.done, s.total, fmt.Sprintf("%d/%d", s.done, s.total)+s.text.comma+s.taken())
 	s.bars.tenders.set(0, 1, s.tenders())
+	if s.session != "" {
+		network += s.text.comma + s.session
+	}
 	s.bars.uploads.set(s.delivered, s.delivered+s.waiting, s.uploads()+s.text.comma+network)
 }

@@ -1,5 +1,5 @@
 // Package screen shows a person what happens during a courier's day: progress,
-// outages, kills, restarts, reversals, settlement and the final comparison, in
+// outages, sessions, routes, warnings, kills, restarts, reversals, settlement and the final comparison, in
 // English or Chinese.
 //
 // On a terminal it draws live progress bars with the events above them, in
@@ -36,7 +36,8 @@ type Screen struct {
 	by                  [len(route.Tenders) + 1]Figure // by route.Tender
 	delivered, waiting  int
 	down                bool
-	tenths              int // progress lines written, of ten
+	session             string // the newest transition
+	tenths              int    // progress lines written, of ten
 	kills, killsPlanned int
 	detailTenths        int // of the batch upload, written
 }

@@ -34,6 +34,17 @@ func live(t *testing.T, s *Screen) {
 			s.Outage(true)
 		case 9:
 			s.Outage(false)
+		case 10:
+			s.PrimaryLine(true)
+			for transition := range transitions + 1 {
+				s.Session("10000001", transition)
+			}
+			s.Route("10000001", true)
+			s.Warning("10000001", "9 wait.", false)
+		case 11:
+			s.Warning("10000001", "None wait.", true)
+			s.PrimaryLine(false)
+			s.Route("10000001", false)
 		case 12, 14, 16, 18, 20:
 			s.Kill(Moment(i/2 - 6))
 			s.Restart(i / 10)
@@ -141,6 +152,8 @@ func TestSeveralGoroutines(t *testing.T) {
 					s.ParcelDone(route.Cash, 1)
 					s.Uploads(i, 100-i)
 					s.Outage(i%2 == 0)
+					s.PrimaryLine(i%2 == 0)
+					s.Session("1", Transition(i)%transitions)
 					s.Details(i, 100)
 				}
 				s.Kill(AtRandom)

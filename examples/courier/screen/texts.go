@@ -13,6 +13,9 @@ type texts struct {
 	progress, tender, taken, uploads, comma string
 	refused                                 string
 	outageBegins, outageEnds                string
+	primaryDown, primaryUp                  string
+	overBackup, overPrimary                 string
+	session, warning, allClear              string
 	kill, restart                           string
 	reversal, void, refund                  string
 	settling, details                       string
@@ -27,6 +30,7 @@ type texts struct {
 	difference, moreDifferences             string
 	tenders                                 [len(route.Tenders) + 1]string // by route.Tender
 	moments                                 [moments]string
+	transitions                             [transitions]string
 	steps                                   [steps]string
 	categories                              [categories]string
 	differenceKinds                         [differenceKinds]string
@@ -71,6 +75,13 @@ var english = texts{
 	refused:         "payment for %s refused, the parcel goes back",
 	outageBegins:    "network down",
 	outageEnds:      "network up again",
+	primaryDown:     "the primary line to the acquirer is down",
+	primaryUp:       "the primary line to the acquirer is up again",
+	overBackup:      "terminal %s changes to the backup line",
+	overPrimary:     "terminal %s is back on the primary line",
+	session:         "terminal %s %s",
+	warning:         "warning, terminal %s: %s",
+	allClear:        "all clear, terminal %s: %s",
 	kill:            "kill %d of %d: the handset was killed %s",
 	restart:         "the handset runs again, entries found in doubt: %d",
 	reversal:        "reversed: %s",
@@ -103,6 +114,18 @@ var english = texts{
 		WhileAnswering: "while an answer was under way",
 		InUpload:       "in mid-upload",
 		InSettlement:   "in mid-settlement",
+	},
+	transitions: [...]string{
+		Connecting: "connects",
+		Connected:  "is connected",
+		LineLost:   "has lost its connection",
+		NoLine:     "has no line",
+		SigningIn:  "signs in",
+		SignedIn:   "is signed in",
+		SignedOff:  "is signed off",
+		SignInDue:  "has to sign in anew",
+		HostAsks:   "is asked for something by the host",
+		HostObeyed: "has done what the host asked for",
 	},
 	steps: [...]string{
 		ClosingBatch:    "closing the batch",
@@ -137,6 +160,13 @@ var chinese = texts{
 	refused:         "运单 %s 付款被拒，包裹退回",
 	outageBegins:    "网络中断",
 	outageEnds:      "网络恢复",
+	primaryDown:     "到收单主机的主线路中断",
+	primaryUp:       "到收单主机的主线路恢复",
+	overBackup:      "终端 %s 改走备用线路",
+	overPrimary:     "终端 %s 回到主线路",
+	session:         "终端 %s %s",
+	warning:         "预警，终端 %s：%s",
+	allClear:        "预警解除，终端 %s：%s",
 	kill:            "第 %d 次强杀（共 %d 次）：手持终端%s被杀死",
 	restart:         "手持终端已重启，发现未决交易 %d 笔",
 	reversal:        "已冲正：%s",
@@ -169,6 +199,18 @@ var chinese = texts{
 		WhileAnswering: "在应答返回途中",
 		InUpload:       "在上送途中",
 		InSettlement:   "在结算途中",
+	},
+	transitions: [...]string{
+		Connecting: "正在连接",
+		Connected:  "已连接",
+		LineLost:   "连接断开",
+		NoLine:     "没有线路",
+		SigningIn:  "正在签到",
+		SignedIn:   "已签到",
+		SignedOff:  "已签退",
+		SignInDue:  "需要重新签到",
+		HostAsks:   "收到主机的处理要求",
+		HostObeyed: "已完成主机的处理要求",
 	},
 	steps: [...]string{
 		ClosingBatch:    "关闭批次",
