@@ -149,6 +149,17 @@ func TestDay(t *testing.T) {
 	})
 }
 
+// TestDetour: the primary line is down for a third of this route, and the day
+// goes on under its sessions all the same.
+func TestDetour(t *testing.T) {
+	out, status := finished(t, "-route", writeRoute(t, parcelsPerDetour), "-kills", "0", "-seed", "1")
+	require.Zero(t, status, out)
+	require.Equal(t, "taken 60, at the host 60, lost 0, doubled 0, different 0", lastLine(out))
+	for _, s := range []string{"terminal 10000001 is signed in", "the primary line to the acquirer is down", "the primary line to the acquirer is up again"} {
+		require.Contains(t, out, s)
+	}
+}
+
 // reportKept reads the files of the report: the text is what the screen showed,
 // and the others say the same.
 func reportKept(t *testing.T, dir, out string) {
