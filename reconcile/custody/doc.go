@@ -39,5 +39,6 @@
 // payment. Without any network nothing can know what another device does: the
 // payment is taken, Parcel.Claimed is false, and the two payments meet when they
 // are uploaded. The ledger books both, for both customers have paid, and lists
-// the waybill as a conflict; Recheck tells this device.
+// the waybill as a conflict; Recheck tells both, and who has claimed it learns
+// before collecting it that another one was paid.
 package custody

@@ -62,8 +62,8 @@ func laneOf(i int) queue.Lane {
 }
 
 // Two handhelds and the ledger of their depot: with a network the second one is
-// told at once; without one both payments are booked, and the ledger and the
-// second device tell of it.
+// told at once; without one both payments are booked, and the ledger and both
+// devices tell of it.
 func TestTwoHandheldsAndALedger(t *testing.T) {
 	l, err := ledger.New(bg, ledger.OpenMemory(), ed25519.NewKeyFromSeed(make([]byte, 32)), &ledger.Options{Claims: WaybillOf})
 	require.NoError(t, err)
@@ -105,17 +105,32 @@ func TestTwoHandheldsAndALedger(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, queue.Accepted, e.State, "money that was taken is booked")
 	}
-	conflicts, err := first.Recheck(bg, time.Time{})
-	require.NoError(t, err)
-	require.Empty(t, conflicts)
-	conflicts, err = second.Recheck(bg, time.Time{})
-	require.NoError(t, err)
-	require.Len(t, conflicts, 1)
-	require.Equal(t, "SF2", conflicts[0].Waybill)
-	require.Equal(t, first.q.JournalID(), conflicts[0].Holder)
+	for i, d := range devices {
+		conflicts, err := d.Recheck(bg, time.Time{})
+		require.NoError(t, err)
+		require.Len(t, conflicts, 1)
+		require.Equal(t, "SF2", conflicts[0].Waybill)
+		require.Equal(t, devices[1-i].q.JournalID(), conflicts[0].Holder)
+	}
 	for _, d := range devices {
 		asides, err := d.client.Conflicts(bg)
 		require.NoError(t, err)
 		require.NotEmpty(t, asides, "both devices can list it")
 	}
+
+	// What the second one was paid for without a network the first one, which had
+	// claimed it, does not collect again.
+	_, err = first.Take(bg, "SF3", cny(100))
+	require.NoError(t, err)
+	online := second.opts.Claims
+	second.opts.Claims = noNetwork{}
+	_, err = second.Take(bg, "SF3", cny(100))
+	require.NoError(t, err)
+	_, err = second.Collect(bg, "SF3", cash(100), nil)
+	require.NoError(t, err)
+	second.opts.Claims = online
+	require.NoError(t, second.q.Drain(bg, laneOf(1), second.link))
+	_, err = first.Collect(bg, "SF3", cash(100), nil)
+	require.ErrorAs(t, err, &taken)
+	require.Equal(t, second.q.JournalID(), taken.Holder)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/tallystick/tallystick/queue"
 )
 
-// Conflict is a parcel that this device has and another one claimed first: both
-// may have collected it.
+// Conflict is a parcel that this device has and another one claimed first, or was
+// paid for all the same: both may have collected it.
 type Conflict struct {
 	Waybill string
 	Holder  [16]byte // the other device's journal

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -389,73 +388,6 @@ func TestLimits(t *testing.T) {
 	out, err := l.Submit(bg, "till-2", sub(journalOf(7), 1, advice(1)))
 	require.NoError(t, err)
 	require.NoError(t, out[0].Err, "each device has its own")
-}
-
-func TestClaims(t *testing.T) {
-	l := newLedger(t, OpenMemory(), &Options{Claims: func(data []byte) (string, bool) { return string(data), len(data) > 0 },
-		Limits: Limits{Claims: 2}})
-	mine, theirs := journalOf(1), journalOf(2)
-	holder, since, err := l.Claim(bg, "till-1", mine, "parcel")
-	require.NoError(t, err)
-	require.EqualValues(t, mine, holder)
-	require.Equal(t, noon, since)
-	holder, _, err = l.Claim(bg, "till-2", theirs, "parcel")
-	require.NoError(t, err)
-	require.EqualValues(t, mine, holder)
-	require.ErrorIs(t, l.Release(bg, "till-2", theirs, "parcel"), ErrTaken)
-	_, _, err = l.Claim(bg, "till-2", mine, "other")
-	require.ErrorIs(t, err, ErrForeign)
-	require.NoError(t, l.Release(bg, "till-1", mine, "parcel"))
-	require.NoError(t, l.Release(bg, "till-1", mine, "parcel"))
-	holder, _, err = l.Claim(bg, "till-2", theirs, "parcel")
-	require.NoError(t, err)
-	require.EqualValues(t, theirs, holder)
-
-	// Both have collected one parcel: both are booked, and both are told.
-	paid := advice(1)
-	paid.Data = []byte("waybill")
-	require.NoError(t, submit(t, l, sub(mine, 1, paid)).Err)
-	out, err := l.Submit(bg, "till-2", sub(theirs, 1, paid))
-	require.NoError(t, err)
-	require.NoError(t, out[0].Err)
-	require.True(t, out[0].Booking.Counts())
-	for _, pair := range [][2]wire.JournalID{{mine, theirs}, {theirs, mine}} {
-		n := 0
-		for c, err := range l.Conflicts(bg, pair[0]) {
-			require.NoError(t, err)
-			n++
-			require.Equal(t, TwiceClaimed, c.Why)
-			require.Equal(t, "waybill", c.Held)
-			require.EqualValues(t, pair[0], c.Entry.Journal)
-			require.EqualValues(t, pair[1], c.Against.Journal)
-			require.Equal(t, "order-1", c.AgainstRef)
-		}
-		require.Equal(t, 1, n)
-	}
-	// So they are where the first one had claimed it before.
-	paid.Seq, paid.STAN, paid.Ref, paid.Data = 2, 2, "order-2", []byte("claimed")
-	_, _, err = l.Claim(bg, "till-2", theirs, "claimed")
-	require.NoError(t, err)
-	out, err = l.Submit(bg, "till-2", sub(theirs, 1, paid))
-	require.NoError(t, err)
-	require.NoError(t, out[0].Err)
-	require.NoError(t, submit(t, l, sub(mine, 1, paid)).Err)
-	for _, j := range []wire.JournalID{mine, theirs} {
-		told := map[string]string{}
-		for c, err := range l.Conflicts(bg, j) {
-			require.NoError(t, err)
-			told[c.Held] = c.AgainstRef
-		}
-		require.Equal(t, map[string]string{"waybill": "order-1", "claimed": "order-2"}, told)
-	}
-	require.NoError(t, l.Release(bg, "till-2", theirs, "claimed"))
-	var limit *LimitError
-	for i := range 2 {
-		_, _, err = l.Claim(bg, "till-1", mine, fmt.Sprint("p", i))
-		require.NoError(t, err)
-	}
-	_, _, err = l.Claim(bg, "till-1", mine, "one too many")
-	require.ErrorAs(t, err, &limit)
 }
 
 func TestRetell(t *testing.T) {

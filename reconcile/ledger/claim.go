@@ -17,6 +17,7 @@ type claim struct {
 	since   time.Time
 	by      Identity // the sale that took it; its sequence is 0 for a Claim
 	ref     string   // of that sale
+	rival   Identity // the first sale of another journal about the key; its sequence is 0 for none
 }
 
 // maxClaimKey bounds a claim's key in bytes.
@@ -34,6 +35,10 @@ func loadClaim(tx Tx, o *Options, name string) (c claim, held bool, err error) {
 	c.since = r.Time()
 	c.by = Identity{Journal: c.journal, Epoch: r.Uint(), Sequence: queue.ID(r.Uint())}
 	c.ref = r.String()
+	if r.More() {
+		takeArray(r, c.rival.Journal[:])
+		c.rival.Epoch, c.rival.Sequence = r.Uint(), queue.ID(r.Uint())
+	}
 	if err := r.Done(); err != nil {
 		return c, false, fmt.Errorf("%w: a claim: %w", ErrDamaged, err)
 	}
@@ -47,12 +52,18 @@ func (c claim) put(tx Tx, o *Options, name string) error {
 	w.Uint(c.by.Epoch)
 	w.Uint(uint64(c.by.Sequence))
 	w.String(c.ref)
+	if c.rival.Sequence != 0 {
+		w.Bytes(c.rival.Journal[:])
+		w.Uint(c.rival.Epoch)
+		w.Uint(uint64(c.rival.Sequence))
+	}
 	return tx.Put(claimKey(o, name), w.B)
 }
 
 // Claim books the key for the journal if nobody holds it, and returns which
 // journal holds it now, and since when. Any other journal than the caller's own
-// means: taken. Asking again gives the same. It is synced before it is
+// means: taken. The one that holds it is told of another one that has a sale
+// about it all the same. Asking again gives the same. It is synced before it is
 // answered.
 //
 // Errors: *InvalidError for a key that has not 1 to 64 bytes, ErrForeign, a
@@ -75,6 +86,12 @@ func (l *Ledger) Claim(ctx context.Context, device string, journal [16]byte, nam
 			err = l.takeClaim(tx, device, name, c)
 		}
 		holder, since = c.journal, c.since
+		if err == nil && held && c.journal == journal && c.rival.Sequence != 0 {
+			var paid Booking
+			if paid, err = loadBooking(tx, c.rival.key()); err == nil && paid.Counts() {
+				holder, since = paid.Journal, paid.Booked
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -148,17 +165,29 @@ func (s submission) claim(tx Tx, o *Options, b Booking) error {
 	case !held:
 		return claim{journal: s.Journal, since: s.now, by: s.Identity, ref: s.entry.Ref}.put(tx, o, name)
 	case c.journal != s.Journal:
-		return s.claimedTwice(tx, c, name)
+		return s.claimedTwice(tx, o, c, name)
 	case c.by.Sequence == 0: // claimed before it was paid
 		c.by, c.ref = s.Identity, s.entry.Ref
-		return c.put(tx, o, name)
+		if err := c.put(tx, o, name); err != nil || c.rival.Sequence == 0 {
+			return err
+		}
+		rival, err := loadBooking(tx, c.rival.key())
+		if err != nil {
+			return err
+		}
+		return s.keepAside(tx, Conflict{Why: TwiceClaimed, Against: c.rival, AgainstRef: rival.Entry.Ref, Held: name})
 	}
 	return nil
 }
 
 // claimedTwice keeps the pair for both journals to see.
-func (s submission) claimedTwice(tx Tx, c claim, name string) error {
-	c.by.Journal = c.journal
+func (s submission) claimedTwice(tx Tx, o *Options, c claim, name string) error {
+	if c.rival.Sequence == 0 {
+		c.rival = s.Identity
+		if err := c.put(tx, o, name); err != nil {
+			return err
+		}
+	}
 	if err := s.keepAside(tx, Conflict{Why: TwiceClaimed, Against: c.by, AgainstRef: c.ref, Held: name}); err != nil || c.by.Sequence == 0 {
 		return err
 	}

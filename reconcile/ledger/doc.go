@@ -39,7 +39,7 @@
 //	refund              approved within what is left of a sale that counts; not
 //	                    found (25), refused (12, 61)
 //	reversal            approved; not found (12) if the original was voided or
-//	                    refunded
+//	                    refunded, or if what a void undid has no room any more
 //	notice              approved
 //	original after its  refused (21), booked as reversed
 //	reversal
