@@ -46,7 +46,8 @@ var english = words{
 	outstanding:  "entries of batch %d have no end yet or need a person: %v",
 	unsendable:   "a message of its settlement cannot be made, and trying again does not help: %v",
 	line: map[isolink.Reason]string{
-		isolink.NoNetwork:       "there is no network, or no way to the host",
+		isolink.NoNetwork:       "there is no network",
+		isolink.NoRoute:         "there is a network, but no way to the host",
 		isolink.NoName:          "the host's name is not known; check -host",
 		isolink.ConnRefused:     "nothing listens at the host's address; is the acquirer running, is -host right?",
 		isolink.NoTrust:         "the connection cannot be secured",
@@ -109,7 +110,8 @@ var chinese = words{
 	outstanding:  "批次 %d 中有尚无结果或需人工处理的分录：%v",
 	unsendable:   "结算报文无法组成，重试也无济于事：%v",
 	line: map[isolink.Reason]string{
-		isolink.NoNetwork:       "没有网络，或无法到达主机",
+		isolink.NoNetwork:       "没有网络",
+		isolink.NoRoute:         "有网络，但无法到达主机",
 		isolink.NoName:          "找不到主机名；请检查 -host",
 		isolink.ConnRefused:     "主机地址没有程序在监听；请确认 acquirer 已启动，-host 无误",
 		isolink.NoTrust:         "无法建立安全连接",
