@@ -30,7 +30,8 @@ type SalvageReport struct {
 	// Stale says that the newest events are among those lost. Entries that
 	// were not final may have gone further than is readable: they are in doubt
 	// or, named in Parked, need a person, and what is sold next waits as in a
-	// restored journal (see Restore).
+	// restored journal (see Restore); the journal is of the next epoch, since the
+	// numbers of entries lost with those events are given again.
 	Stale bool
 	// Remade are the lanes and batches that were made anew from their entries:
 	// such a batch is closed and waits to be settled, whether it was or not.

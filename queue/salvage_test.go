@@ -153,6 +153,7 @@ func salvageAll(t *testing.T, condensed, crashed bool) {
 				}))
 			}
 			batch := uint32(6)
+			require.EqualValues(t, 1, q.Epoch()-boolTo(r.Stale), "a number that is given again is of another epoch")
 			if r.Stale {
 				batch = 7 // the host shows a number that nobody has sold under
 			}
@@ -166,4 +167,11 @@ func salvageAll(t *testing.T, condensed, crashed bool) {
 			}
 		})
 	}
+}
+
+func boolTo(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,8 @@ type SalvageReport struct {
 	// newest commit left it: only what is between the records was damaged.
 	Whole bool
 	// Stale says that what the newest commits changed is not all readable: a
-	// record may be as it was before them.
+	// record may be as it was before them. Where events are lost then, and with
+	// EndUnknown, the fresh journal is of the next epoch.
 	Stale bool
 	// Damage is what was found wrong, the first 100 of it.
 	Damage []string
@@ -171,6 +173,14 @@ const refillStep = 512
 func (old *Remains) refill(ctx context.Context, fresh *File, rebuild Rebuild) (err error) {
 	h := old.f.head
 	h.format = Format
+	lost, err := old.lostNewest(ctx)
+	if err != nil {
+		return err
+	}
+	if lost {
+		h.epoch++ // what was lost and what comes in its place are of two epochs
+		rand.Read(h.copy[:])
+	}
 	if err := fresh.createAt(fresh.real, h); err != nil {
 		return err
 	}
@@ -194,6 +204,21 @@ func (old *Remains) refill(ctx context.Context, fresh *File, rebuild Rebuild) (e
 	}
 	fresh.end()
 	return errors.Join(err, fresh.closeCleanly())
+}
+
+// lostNewest tells whether events are lost of which the newest commits' records
+// do not show what they led to.
+func (old *Remains) lostNewest(ctx context.Context) (lost bool, err error) {
+	if old.report.EndUnknown || !old.report.Stale {
+		return old.report.EndUnknown, nil
+	}
+	n := old.f.head.base.last
+	err = old.eachEvent(ctx, func(e foundEvent) error {
+		lost = lost || e.n != n+1 || len(e.body) == 0
+		n = e.n
+		return nil
+	})
+	return lost || n < old.last, err
 }
 
 // copyEvents writes the events, with an empty one for each that is lost.
