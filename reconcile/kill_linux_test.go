@@ -178,8 +178,8 @@ func (c child) start(t *testing.T) (cmd *exec.Cmd, said io.Reader) {
 	told, err := json.Marshal(c)
 	require.NoError(t, err)
 	cmd = exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(told))
-	_, err = cmd.StdinPipe() // open for as long as this process lives
+	cmd.Env = append(os.Environ(), childEnv+"="+string(told), "GORACE=atexit_sleep_ms=0") // else it waits a second at its end
+	_, err = cmd.StdinPipe()                                                              // open for as long as this process lives
 	require.NoError(t, err)
 	said, err = cmd.StdoutPipe()
 	require.NoError(t, err)
