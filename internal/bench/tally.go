@@ -11,6 +11,12 @@ import (
 
 var lane = queue.Lane{Host: "acquirer", Merchant: "104110048161234", Terminal: "10000001"}
 
+// lanes are enough for a million entries: a lane has 999,999 numbers.
+var lanes = []queue.Lane{lane, {Host: "acquirer", Merchant: "104110048161234", Terminal: "10000002"}}
+
+// laneOf is the lane of sale n.
+func laneOf(n int) queue.Lane { return lanes[n/500_000%len(lanes)] }
+
 // appKeys is one key, as an app's key store would give it.
 type appKeys struct{}
 
@@ -37,7 +43,7 @@ func (approving) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {
 // bytes.
 func sale(n int) queue.Transaction {
 	return queue.Transaction{
-		Ref: fmt.Sprintf("order-%08d", n), Lane: lane, Op: queue.Sale, Tender: queue.CardTender,
+		Ref: fmt.Sprintf("order-%08d", n), Lane: laneOf(n), Op: queue.Sale, Tender: queue.CardTender,
 		Amount: queue.Money{Minor: 1000 + int64(n%5000), Currency: queue.CNY}, Approval: "Y1", EntryMode: "051", Operator: "0042",
 		Card: queue.Card{PAN: queue.NewSecret("6221558812340000"), Expiry: queue.NewSecret("3012"), Sequence: "001",
 			ICC: queue.NewSecret(string(chipData))},
