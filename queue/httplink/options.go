@@ -56,7 +56,8 @@ type Options struct {
 	// given up after 5 s.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// OnEvent is told what happens on the line, for a screen. It is called from
-	// several goroutines, must return soon and must not call the Link.
+	// several goroutines, must return soon and must not call the Link. A panic
+	// in it is dropped.
 	OnEvent func(Event)
 }
 

@@ -255,3 +255,15 @@ func TestTransitions(t *testing.T) {
 	require.Equal(t, []isolink.EventKind{isolink.Connecting, isolink.Connected, isolink.SigningIn, isolink.Ready,
 		isolink.Connecting, isolink.Connected, isolink.Ready, isolink.SigningIn, isolink.Ready, isolink.SignedOff, isolink.Ended}, kinds)
 }
+
+// A fault of the screen is the screen's own.
+func TestAScreenThatPanics(t *testing.T) {
+	h := newScripted(t, nil)
+	o := &isolink.Options{OnEvent: func(isolink.Event) { panic("no screen") }}
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, o)
+	require.NoError(t, err)
+	_, err = l.Prepare(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, l.SignOff(context.Background()))
+	require.NoError(t, l.Close())
+}

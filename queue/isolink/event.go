@@ -57,5 +57,6 @@ type Event struct {
 
 func (l *Link) tell(ev Event) {
 	ev.Time = time.Now()
+	defer func() { _ = recover() }() // a screen's fault ends no payment
 	l.opts.OnEvent(ev)
 }

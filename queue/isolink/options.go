@@ -96,7 +96,8 @@ type Options struct {
 	// negative: never.
 	EchoAfter time.Duration
 	// OnEvent is told what happens on the line, for a screen. It is called from
-	// several goroutines, must return soon and must not call the Link.
+	// several goroutines, must return soon and must not call the Link. A panic
+	// in it is dropped.
 	OnEvent func(Event)
 }
 

@@ -64,8 +64,13 @@ func (c *chooser) change(fn func(now time.Time)) {
 		return
 	}
 	for _, ev := range events {
-		c.opts.OnEvent(ev)
+		c.show(ev)
 	}
+}
+
+func (c *chooser) show(ev Event) {
+	defer func() { _ = recover() }() // a screen's fault ends no payment
+	c.opts.OnEvent(ev)
 }
 
 func (c *chooser) tell(ev Event, now time.Time) {

@@ -26,7 +26,7 @@ type Options struct {
 	Hot bool
 	// OnEvent is told what happens to the routes. It is called from several
 	// goroutines, one at a time for each Dialer or Uplink, must return soon and
-	// must not call them.
+	// must not call them. A panic in it is dropped.
 	OnEvent func(Event)
 }
 

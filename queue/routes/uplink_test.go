@@ -247,6 +247,21 @@ func TestReturnWithoutProbe(t *testing.T) {
 	})
 }
 
+// A fault of the screen is the screen's own.
+func TestAScreenThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &way{}, &way{}
+		u, err := New(&Options{OnEvent: func(Event) { panic("no screen") }}, Route{Name: "a", Uplink: a}, Route{Name: "b", Uplink: b})
+		require.NoError(t, err)
+		defer u.Close()
+		a.set(true, nil)
+		for range 5 {
+			_, _ = u.Prepare(bg)
+		}
+		require.Equal(t, "b", inUse(u))
+	})
+}
+
 // A warm standby is left alone; a hot one is kept ready.
 func TestHotAndWarm(t *testing.T) {
 	for _, hot := range []bool{false, true} {
