@@ -22,9 +22,11 @@ type Result struct {
 	// Balanced says that the host had the same totals at once; no details were
 	// uploaded then.
 	Balanced bool
-	// Mended are the entries that the host lacked and took from the upload.
+	// Mended are the entries that the host lacked and took from the upload, the
+	// first 3,000 of them.
 	Mended []queue.ID
-	// Different are the entries that the host has with other content.
+	// Different are the entries that the host has with other content, the first
+	// 3,000 of them.
 	Different []queue.ID
 }
 
@@ -279,8 +281,12 @@ func (s *settlement) uploadRound(ctx context.Context, cash bool, rank func(queue
 	return nil
 }
 
+// maxNamed is how many entries of a kind a settlement names: its progress has
+// room for no more.
+const maxNamed = 3000
+
 func withID(ids []queue.ID, id queue.ID) []queue.ID {
-	if slices.Contains(ids, id) {
+	if len(ids) == maxNamed || slices.Contains(ids, id) {
 		return ids
 	}
 	return append(ids, id)

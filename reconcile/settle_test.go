@@ -372,6 +372,34 @@ func TestCashInTotals(t *testing.T) {
 	require.EqualValues(t, 7, got.Inland.Debit)
 }
 
+// What a settlement keeps of its entries has an end, however many they are.
+func TestNamedEntriesAreBounded(t *testing.T) {
+	var p progress
+	for id := queue.ID(1) << 60; len(p.mended) < maxNamed; id++ {
+		p.mended, p.different = withID(p.mended, id), withID(p.different, id)
+	}
+	require.Len(t, withID(p.mended, 1), maxNamed)
+	require.Less(t, len(p.encode()), 64<<10)
+}
+
+// A card that came to nothing does not make a depot's cash that of cards.
+func TestADeclinedCardAmongCash(t *testing.T) {
+	q := open(t)
+	cash := sale("cash", 100)
+	cash.Tender, cash.Card, cash.Approval = queue.Cash, queue.Card{}, ""
+	_, err := q.Append(bg, cash)
+	require.NoError(t, err)
+	e, err := q.Append(bg, sale("card", 200))
+	require.NoError(t, err)
+	_, err = q.Reverse(bg, e.ID) // cancelled
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, cash.Lane, newHost()))
+	all, n, err := TotalsByCurrency(bg, q, e.Batch, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.EqualValues(t, 100, all[0].Inland.Debit)
+}
+
 func TestProgressIsKeptAsItIs(t *testing.T) {
 	p := progress{stage: uploading, totals: queue.Totals{Currency: queue.CNY, Inland: queue.Sums{DebitCount: 1, Debit: 2, CreditCount: 3, Credit: 4},
 		Foreign: queue.Sums{DebitCount: 5, Debit: 6, CreditCount: 7, Credit: 8}}, records: 9, inland: queue.NotBalanced, foreign: queue.Balanced,

@@ -26,14 +26,15 @@ func counts(e queue.Entry, cash bool) bool {
 	return e.State == queue.Accepted && e.Kind != queue.Reversal && e.Op != queue.Report && (e.Tender == queue.Cash) == cash
 }
 
-// ofCash tells whether all that b took is cash.
+// ofCash tells whether all that b took is cash. What did not come about was not
+// taken.
 func ofCash(ctx context.Context, q *queue.Queue, b queue.BatchID) (bool, error) {
 	cash := false
 	for e, err := range q.All(ctx, queue.Filter{Batch: b}) {
 		if err != nil {
 			return false, err
 		}
-		if e.Op == queue.Report {
+		if !counts(e, false) && !counts(e, true) {
 			continue
 		}
 		if e.Tender != queue.Cash {
