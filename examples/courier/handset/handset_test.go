@@ -175,11 +175,15 @@ func TestInDoubtIsReversed(t *testing.T) {
 	require.Equal(t, host.Booked, books.Bookings[1].State)
 }
 
+// unhurried is for a test in which no answer is lost: a busy machine is no host
+// that is silent.
+var unhurried = []string{"-answer-timeout", "3s"}
+
 // TestSettle: what the host had forgotten is mended, a second settle finds
 // nothing to do, and the next sale is in the next batch.
 func TestSettle(t *testing.T) {
 	b := newBench(t, host.Mischief{Forget: 1})
-	s := b.run()
+	s := b.run(unhurried...)
 	require.Equal(t, Accepted, s.ask("card A 12.50").State)
 	require.Equal(t, Accepted, s.ask("qr B 3").State)
 	require.Equal(t, Stored, s.ask("cash C 7").State)
@@ -201,7 +205,7 @@ func TestSettle(t *testing.T) {
 // TestSettleForeignCards: cards from abroad are told apart on both sides.
 func TestSettleForeignCards(t *testing.T) {
 	b := newBench(t, host.Mischief{})
-	s := b.run()
+	s := b.run(unhurried...)
 	for i := range 8 {
 		require.Equal(t, Accepted, s.ask(fmt.Sprintf("card A%d 1", i)).State)
 	}
@@ -218,18 +222,18 @@ func TestSettleForeignCards(t *testing.T) {
 // apart from a settlement that has to be tried again.
 func TestSettleOutOfBalance(t *testing.T) {
 	b := newBench(t, host.Mischief{})
-	s := b.run()
+	s := b.run(unhurried...)
 	require.Equal(t, Accepted, s.ask("card ours 1").State)
 	require.Zero(t, s.quit())
 
 	stranger := *b
 	stranger.journal += "-2"
-	s = stranger.run()
+	s = stranger.run(unhurried...)
 	s.ask("card theirs/1 1") // its number is taken
 	require.Equal(t, Accepted, s.ask("card theirs/2 1").State)
 	require.Zero(t, s.quit())
 
-	s = b.run()
+	s = b.run(unhurried...)
 	s.say("settle")
 	l := s.await(WordSettle)
 	require.Equal(t, OutOfBalance, l.Get("state"), l)
