@@ -71,6 +71,7 @@ func TestFailingFunctionSpoilsNothing(t *testing.T) {
 		var all sync.WaitGroup
 		runs := make([]int, 10)
 		for i := range 10 {
+			synctest.Wait() // they wait in this order: others run before the one that fails
 			all.Go(func() {
 				err := f.Update(t.Context(), func(tx *journal.Tx) error {
 					runs[i]++
