@@ -71,10 +71,8 @@ func (q *Queue) update(ctx context.Context, fn func(*fileView) error) error {
 	var done watched
 	err := q.file.Update(ctx, func(tx *journal.Tx) error {
 		v := newFileView(tx, &q.opts)
-		done = watched{on: q.watchers.any()}
-		if done.on {
-			v.changes = &done.changes
-		}
+		done = watched{}
+		v.changes = &done.changes
 		if err := fn(v); err != nil {
 			return err
 		}

@@ -54,25 +54,15 @@ type change struct {
 
 // watched is what one function of a commit has for those who watch.
 type watched struct {
-	on       bool // somebody did when the function ran
 	changes  []change
 	warnings []*LimitError
 }
 
-// any tells whether somebody watches.
-func (s *watchers) any() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.all) > 0
-}
-
-// publish hands over what a commit has done. Who began to watch between the
-// function and the end of its commit is told that something was missed.
+// publish hands over what a commit has done.
 func (s *watchers) publish(done watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.all {
-		w.missed = w.missed || !done.on
 		for _, c := range done.changes {
 			w.add(c)
 		}
