@@ -82,9 +82,13 @@ func ExampleQueue_Pace() {
 	}
 	ended := make(chan error)
 	go func() { ended <- q.Forward(ctx, lane, busy{}) }()
-	p, err := q.Pace(lane)
-	for ; p.Why != queue.PaceSlot && err == nil; p, err = q.Pace(lane) {
-		time.Sleep(time.Millisecond)
+	var p queue.Pace
+	var err error
+	screen := time.NewTicker(time.Millisecond)
+	defer screen.Stop()
+	for p.Why != queue.PaceSlot && err == nil {
+		<-screen.C
+		p, err = q.Pace(lane)
 	}
 	cancel()
 	<-ended

@@ -38,11 +38,11 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 	}
 	for first := drain; ; first = false {
 		wake := q.changed.wait()
-		todo, err := q.due(l)
+		work, err := q.due(l)
 		if err != nil {
 			return err
 		}
-		if !todo.ready {
+		if !work.ready {
 			lifted, err := q.lift(ctx, l, up)
 			if err != nil {
 				return err
@@ -50,10 +50,10 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			if lifted {
 				continue
 			}
-			if drain && !todo.waiting {
+			if drain && !work.waiting {
 				return nil
 			}
-			if err := q.idle(ctx, l, up, p, wake, todo.fenced); err != nil {
+			if err := q.idle(ctx, l, up, p, wake, work.fenced); err != nil {
 				return err
 			}
 			continue
@@ -93,11 +93,11 @@ func (q *Queue) newest() (id ID, err error) {
 	return id, err
 }
 
-// todo tells whether a lane has an entry to send that nobody works on, whether
+// dueWork tells whether a lane has an entry to send that nobody works on, whether
 // it has any at all, and whether it is held back since a restore.
-type todo struct{ ready, waiting, fenced bool }
+type dueWork struct{ ready, waiting, fenced bool }
 
-func (q *Queue) due(l Lane) (t todo, err error) {
+func (q *Queue) due(l Lane) (t dueWork, err error) {
 	err = q.read(func(v *fileView) error {
 		rec, err := v.laneOf(l)
 		if err != nil {

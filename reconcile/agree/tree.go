@@ -32,13 +32,13 @@ func (c *comparison) walk(ctx context.Context, theirs *Half) (root Leaf, same bo
 	for level < levels && c.head.upTo>>(4*level) > 0 {
 		level++
 	}
-	todo := []uint64{0}
+	ahead := []uint64{0}
 	asked := false
-	for ; level >= 1 && len(todo) > 0; level-- {
+	for ; level >= 1 && len(ahead) > 0; level-- {
 		var next []uint64
-		for len(todo) > 0 {
-			q := nodesQuery{level: level, indexes: todo[:min(len(todo), maxNodes)]}
-			todo = todo[len(q.indexes):]
+		for len(ahead) > 0 {
+			q := nodesQuery{level: level, indexes: ahead[:min(len(ahead), maxNodes)]}
+			ahead = ahead[len(q.indexes):]
 			a := nodesAnswer{want: len(q.indexes)}
 			if err := c.ask(ctx, &q, &a); err != nil {
 				return root, false, err
@@ -56,7 +56,7 @@ func (c *comparison) walk(ctx context.Context, theirs *Half) (root Leaf, same bo
 				return root, false, fmt.Errorf("%w: more differs than there is", ErrContradiction)
 			}
 		}
-		todo = next
+		ahead = next
 	}
 	return root, true, nil
 }
