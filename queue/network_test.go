@@ -26,11 +26,13 @@ func TestNetworkBack(t *testing.T) {
 			prepare: func(ctx context.Context) (Line, error) {
 				mu.Lock()
 				was := up
+				if !was {
+					stuck++
+				}
 				mu.Unlock()
 				if was {
 					return Line{}, nil
 				}
-				stuck++
 				<-ctx.Done() // packets go nowhere
 				return Line{}, ctx.Err()
 			},
@@ -50,6 +52,8 @@ func TestNetworkBack(t *testing.T) {
 			mu.Unlock()
 			mustAppend(t, q, offlineSale(fmt.Sprint("s", i)))
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		require.Greater(t, stuck, 100)
 	})
 }
