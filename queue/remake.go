@@ -109,6 +109,9 @@ func (s *salvage) remakeLane(v *fileView, number uint32, name Lane, r *laneRemai
 		for n := range r.in {
 			l.open = max(l.open, n)
 		}
+		if l.open, err = v.openBatch(number, l.open); err != nil {
+			return err
+		}
 		s.stale = true // its numbers may have gone further
 	} else if err != nil {
 		return err
@@ -137,6 +140,23 @@ func (s *salvage) remakeLane(v *fileView, number uint32, name Lane, r *laneRemai
 		return err
 	}
 	return v.tx.Put(inCounts, []byte("lanes"), be64(nil, uint64(number)))
+}
+
+// openBatch tells which batch of a lane is open: the one that says so, else the
+// one behind the last that is readable, and none before least.
+func (v *fileView) openBatch(lane, least uint32) (n uint32, err error) {
+	n = least
+	err = v.tx.Scan(inBatches, be32(nil, lane), nil, func(_, value []byte) (bool, error) {
+		b, err := decodeBatch(value)
+		if err != nil || b.n < n {
+			return err == nil, err
+		}
+		if n = b.n; b.stage != BatchOpen {
+			n++
+		}
+		return true, nil
+	})
+	return n, err
 }
 
 // doubtAll takes what waits for what may have gone further, and moves the
