@@ -47,7 +47,7 @@ const (
 	OtherAmount                     // the host has it with another amount
 	OtherContent                    // the host has it with other content
 	Twice                           // the host has it more than once
-	Foreign                         // the host has something there that is not in this journal
+	Foreign                         // the host has something there that is not in this journal, or was lost out of it
 )
 
 var problemNames = [...]string{"", "never sent", "in doubt", "needs a person", "missing at the host", "undone at the host",

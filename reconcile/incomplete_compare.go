@@ -110,6 +110,10 @@ func (c *comparing) heldAt(ctx context.Context, seqs []uint64) (map[uint64][]agr
 // explainOne says what is the matter at one sequence, as the journal is now.
 func (c *comparing) explainOne(ctx context.Context, f agree.Found, told []agree.Held) error {
 	e, err := c.q.Get(ctx, queue.ID(f.Seq))
+	if errors.Is(err, queue.ErrNotFound) {
+		c.lost(queue.ID(f.Seq), told)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -139,6 +143,16 @@ func (c *comparing) explainOne(ctx context.Context, f agree.Found, told []agree.
 		c.found(l)
 	}
 	return nil
+}
+
+// lost lists what the host has where the journal has a hole: a salvage could
+// read nothing of it any more.
+func (c *comparing) lost(id queue.ID, told []agree.Held) {
+	l := Unfinished{Problem: Foreign, ID: id}
+	for _, h := range told {
+		l.Held, l.Since = append(l.Held, hostEntry(h)), h.Booked
+	}
+	c.found(l)
 }
 
 // otherThere explains an entry in force at the host that is not e: another

@@ -76,7 +76,8 @@ func (m *Mirror) identity() []byte {
 
 // LoadMirror returns the Mirror that Save wrote. What was journalled or decided
 // since is read by the next Incomplete. A journal that was exchanged for an
-// older copy of itself is noticed by its newest entries.
+// older copy of itself is noticed by its newest entries. After queue.Salvage, which
+// may have lost or parked older ones, make a NewMirror.
 //
 // Errors: ErrMirror, those of r and of the journal.
 func LoadMirror(ctx context.Context, q *queue.Queue, host string, r io.Reader) (*Mirror, error) {
@@ -185,6 +186,11 @@ func (m *Mirror) check(ctx context.Context) error {
 	for id := range m.open {
 		if id == 0 || id >= m.next {
 			return fmt.Errorf("%w: it is damaged", ErrMirror)
+		}
+		if _, err := m.q.Get(ctx, id); errors.Is(err, queue.ErrNotFound) {
+			return fmt.Errorf("%w: entry %d is not in it", ErrMirror, id)
+		} else if err != nil {
+			return err
 		}
 	}
 	return nil
