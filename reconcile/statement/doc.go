@@ -16,7 +16,8 @@
 //	header     yes                  the default; no: columns are named by number only
 //	end        合计                  a record whose first cell begins so is not read, nor what follows
 //	currency   156                  ISO 4217; the default
-//	decimals   2                    of yuan; the default is 2, and 0 for JPY and KRW
+//	decimals   2                    of yuan; the default is that of the currencies that package
+//	                                queue names, for another one it is required with yuan
 //	zone       +08:00               the default
 //
 //	amount     交易金额   yuan         required; yuan or fen

@@ -297,13 +297,24 @@ func (p *mappingParser) finish() (*Mapping, error) {
 			return nil, &Error{Line: col.line, Field: fieldNames[f], Problem: "without a header a column is named by its number, like #3"}
 		}
 	}
-	if m.decimals < 0 {
-		m.decimals = 2
-		if m.currency == queue.JPY || m.currency == queue.KRW {
-			m.decimals = 0
-		}
+	if m.decimals < 0 && !m.currencyDecimals() {
+		return nil, whole("decimals of currency %s are not known here: declare decimals, or amounts could be read a hundred times too large", m.currency)
 	}
 	return m, m.checkLayout()
+}
+
+// currencyDecimals takes the decimals of a currency that has a name here. Those of
+// another one are not guessed where amounts are in its major unit.
+func (m *Mapping) currencyDecimals() (known bool) {
+	major := false
+	for _, f := range []field{amountField, netField, feeField} {
+		major = major || m.columns[f].mapped && !m.minor[f]
+	}
+	m.decimals = 2
+	if m.currency == queue.JPY || m.currency == queue.KRW {
+		m.decimals = 0
+	}
+	return !major || m.currency.String() != m.currency.Numeric()
 }
 
 // checkLayout makes sure that the date and time layouts are such: a layout

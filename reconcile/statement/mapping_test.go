@@ -23,6 +23,23 @@ func TestParseMapping(t *testing.T) {
 	require.Equal(t, "-0330", m.zoneName())
 }
 
+// No decimals are guessed of a currency that may have none, or three.
+func TestDecimalsOfACurrency(t *testing.T) {
+	for text, want := range map[string]int{
+		"amount a yuan\nrrn r":                           2,
+		"currency 410\namount a yuan\nrrn r":             0,
+		"currency 840\namount a yuan\nrrn r":             2,
+		"currency 704\namount a fen\nrrn r":              2,
+		"currency 704\ndecimals 0\namount a yuan\nrrn r": 0,
+		"decimals 3\ncurrency 414\namount a yuan\nrrn r": 3,
+		"decimals 4\namount a yuan\nrrn r\ncurrency 156": 4,
+	} {
+		require.Equal(t, want, mapping(t, text).decimals, text)
+	}
+	_, err := ParseMapping("currency 704\namount a yuan\nrrn r")
+	require.ErrorContains(t, err, "declare decimals")
+}
+
 func (m *Mapping) zoneName() string { return time.Unix(0, 0).In(m.zone).Format("-0700") }
 
 func TestParseMappingRefuses(t *testing.T) {
@@ -46,13 +63,14 @@ func TestParseMappingRefuses(t *testing.T) {
 		"header no\namount #1 yuan\nrrn b":      "line 3 (rrn): without a header",
 		"amount a yuan\nnet b yuan\nfee c yuan": "line 3: nothing names",
 		"amount a yuan\nrrn r\nnet b yuan\nfee c yuan": "line 4: net and fee",
-		"kind k":                             "line 1, column 6: say behind the column what its words mean",
-		"kind k 消费":                          "line 1, column 8: a word and its meaning",
-		"kind k 消费=sold":                     `"sold" is none of refund, reversal, sale, skip, void`,
-		"kind k a=sale a=void":               "has a meaning already",
-		"time t":                             "how it is written",
-		"amount a yuan\nrrn b\ntime t HH:MM": "line 3 (time): the layout",
-		strings.Repeat("#", maxMapping+1):    "more than 65536 bytes",
+		"kind k":               "line 1, column 6: say behind the column what its words mean",
+		"kind k 消费":            "line 1, column 8: a word and its meaning",
+		"kind k 消费=sold":       `"sold" is none of refund, reversal, sale, skip, void`,
+		"kind k a=sale a=void": "has a meaning already",
+		"time t":               "how it is written",
+		"currency 704\namount a fen\nfee b yuan\nrrn r": "line 4: decimals of currency 704",
+		"amount a yuan\nrrn b\ntime t HH:MM":            "line 3 (time): the layout",
+		strings.Repeat("#", maxMapping+1):               "more than 65536 bytes",
 	} {
 		_, err := ParseMapping(text)
 		var at *Error
