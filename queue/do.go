@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Do journals the request t, a Sale or a Void, sends it at once and waits for
@@ -11,6 +12,11 @@ import (
 // Do returns it (I1, I2). A nil error means that the entry is Accepted or
 // Declined; for a Ref that the journal had already, it may be Reversed, Parked
 // or Cancelled, or an Advice since TakeOffline: read its State.
+//
+// A host that wants a sign-in first (Answer.SignIn) has not looked at the request:
+// the entry ends Declined, and another one, with a STAN of its own under the same
+// Ref, is journalled with that and sent behind the sign-in; once for each Do, and
+// only while half of AnswerTimeout is left. It is the one that is returned.
 //
 // Do with a Ref that the journal has goes on from where that entry stands: a
 // final one is returned, one that was proven unsent is sent, one in doubt is
@@ -45,17 +51,32 @@ func (q *Queue) DoConfirm(ctx context.Context, up Uplink, t Transaction, confirm
 	if err := t.validate(Request); err != nil {
 		return Entry{}, err
 	}
+	c := call{up: up, t: t, confirm: confirm}
 	for {
-		e, again, err := q.doOnce(ctx, up, t, confirm)
-		if !again {
-			return e, err
+		e, again, err := q.doOnce(ctx, &c)
+		if again {
+			continue
 		}
+		if c.anew != 0 && e.ID == 0 && errors.Is(err, ErrNotSent) {
+			e, _ = q.Get(context.WithoutCancel(ctx), c.anew) // it waits: the app may take it offline
+		}
+		return e, err
 	}
 }
 
+// call is one Do.
+type call struct {
+	up      Uplink
+	t       Transaction
+	confirm func(context.Context, Entry) error
+	anew    ID // what it has journalled behind a refusal for want of a sign-in
+}
+
 // doOnce is Do, but for the case that another Do of the same ref is under
-// way: it then waits for that one's end and asks to be called again.
-func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm func(context.Context, Entry) error) (e Entry, again bool, err error) {
+// way: it then waits for that one's end and asks to be called again. So it does
+// where the host wants a sign-in first.
+func (q *Queue) doOnce(ctx context.Context, c *call) (e Entry, again bool, err error) {
+	up, t := c.up, c.t
 	wake := q.changed.wait()
 	e, done, err := q.known(t)
 	if done && e.State == InDoubt && q.lines.claimed(t.Lane, e.ID) {
@@ -79,12 +100,36 @@ func (q *Queue) doOnce(ctx context.Context, up Uplink, t Transaction, confirm fu
 	if err != nil || !ours {
 		return Entry{}, err == nil, err
 	}
+	began := time.Now()
 	s := q.send(ctx, up, e)
-	if confirm != nil && s.err == nil && s.answer.Verdict == Approved {
-		s = q.confirm(ctx, s, confirm)
+	if c.confirm != nil && s.err == nil && s.answer.Verdict == Approved {
+		s = q.confirm(ctx, s, c.confirm)
 	}
-	e, err = q.finish(ctx, s)
-	return e, false, err
+	s.anew = c.anew == 0 && s.err == nil && s.answer.SignIn && ctx.Err() == nil && time.Since(began) < q.opts.AnswerTimeout/2
+	if e, err = q.finish(ctx, s); err != nil || !s.anew {
+		return e, false, err
+	}
+	if next, err := q.ByRef(context.WithoutCancel(ctx), t.Ref); err == nil && next.ID > e.ID {
+		c.anew = next.ID
+		return Entry{}, true, nil
+	}
+	return e, false, nil
+}
+
+// askAnew journals once more a request that the host has declined unseen, where
+// there is room for it.
+func (v *fileView) askAnew(e Entry) error {
+	l, err := v.laneOf(e.Lane)
+	if err != nil || v.tx.Admit() != nil {
+		return err
+	}
+	t := e.Transaction
+	t.Card = t.Card.withoutTracks()
+	_, err = v.insert(t, Request, e.Deferred, l)
+	if errors.Is(err, ErrNumbers) {
+		return nil
+	}
+	return err
 }
 
 // confirm asks the device about an approval that is synced, but decides

@@ -46,6 +46,9 @@
 //	not found    declined  declined  parked            declined          parked / accepted
 //	refused      declined  declined  parked            declined          parked
 //
+// A request that the host has declined unseen, because it wants a sign-in first
+// (Answer.SignIn), is asked once more by its Do, as an entry of its own.
+//
 // An error from an Uplink is silence, unless it wraps ErrNotSent. Silence, or
 // a crash in the attempt, leaves the entry in doubt. A reversal whose answer
 // does not come is parked, with its original, after Options.ReversalTries

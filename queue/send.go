@@ -132,6 +132,7 @@ type sent struct {
 	entry  Entry
 	answer Answer
 	err    error
+	anew   bool // a refusal for want of a sign-in is not the last word: see askAnew
 }
 
 // send runs one attempt that is already synced (I2).
@@ -142,7 +143,7 @@ func (q *Queue) send(ctx context.Context, up Uplink, e Entry) sent {
 		defer caught(&err)
 		return up.Send(ctx, e)
 	}()
-	return sent{e, clip(a), err}
+	return sent{entry: e, answer: clip(a), err: err}
 }
 
 // clip bounds what a host can make the journal keep.
@@ -191,6 +192,9 @@ func (q *Queue) record(v *fileView, s sent) error {
 	if e.Kind == Request && e.State == InDoubt && e.Reversal == 0 {
 		_, err = v.reversalOf(e, why)
 		return err
+	}
+	if s.anew && e.State == Declined {
+		return v.askAnew(s.entry)
 	}
 	switch {
 	case e.State == Parked:

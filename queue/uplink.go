@@ -95,4 +95,8 @@ type Answer struct {
 	// PauseError. Neither is journalled with the answer.
 	RetryAfter time.Duration
 	Planned    bool
+	// SignIn says, with Unavailable, that the host has not looked at the entry, for
+	// it wants a sign-in, or another token, first: Prepare does that. It is not
+	// journalled either.
+	SignIn bool
 }

@@ -51,15 +51,16 @@
 //	no connection, no token     ErrNotSent: before there is a connection nothing has left
 //
 // Unauthorized says nothing about an entry, so nothing is parked for a token that
-// has run out; Prepare fails until the device is let in.
+// has run out, and a customer's request goes once more behind a Prepare, with what
+// Options.Token then gives; Prepare fails until the device is let in.
 //
 // # Time
 //
 // A Retry-After, in seconds or as a date by the host's own clock, is kept to for
 // the background: Prepare and Send fail with a *WaitError until then, without
 // sending. The forwarder is told how long, adds up to a tenth, and remembers it
-// over a restart. A customer's request is not held, unless the host could not be
-// asked for its line either.
+// over a restart. A customer's request is not held, nor a reversal that it has to
+// wait for, unless the host could not be asked for its line either.
 //
 // When the wait for an answer has ended the request is read on for a minute, and
 // what comes is handed over by LateAnswers; the next request goes over another

@@ -87,6 +87,13 @@ func (e *LineError) Planned() bool {
 	return errors.As(e.Err, &p) && p.Type == wire.ProblemMaintenance
 }
 
+// ByHost tells that these are the host's own words: over another route to it they
+// would be the same.
+func (e *LineError) ByHost() bool {
+	var p *wire.Problem
+	return errors.As(e.Err, &p) && p.Type != ""
+}
+
 // LineReason gives the reason in a word, such as "no_network", and the status:
 // package queue/alarm makes a warning of it.
 func (e *LineError) LineReason() (reason, code string) {

@@ -94,8 +94,9 @@ func (l *Link) post(ctx context.Context, f *flight, key wire.Key, body []byte) r
 // of a type that we know says that nothing was booked.
 func (r response) without(e queue.Entry) result {
 	decided := func(v queue.Verdict) result {
-		planned := r.problem.Type == wire.ProblemMaintenance
-		return result{answer: queue.Answer{Verdict: v, RetryAfter: r.after, Planned: planned}}
+		t := r.problem.Type
+		return result{answer: queue.Answer{Verdict: v, RetryAfter: r.after, Planned: t == wire.ProblemMaintenance,
+			SignIn: t == wire.ProblemUnauthorized}}
 	}
 	if r.problem != nil {
 		switch r.problem.Type {

@@ -88,7 +88,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		"problem media type":    {problem(wire.ProblemMediaType), parked, declined, false},
 		"problem fenced":        {problem(wire.ProblemFenced), parked, declined, false},
 		"problem busy":          {problem(wire.ProblemBusy), doubt, declined, false},
-		"problem unauthorized":  {problem(wire.ProblemUnauthorized), doubt, declined, false},
+		"problem unauthorized":  {problem(wire.ProblemUnauthorized), doubt, accepted, false}, // asked once more
 		"problem not allowed":   {problem(wire.ProblemNotAllowed), doubt, declined, false},
 
 		"400":                {status(400), doubt, doubt, false},

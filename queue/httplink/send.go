@@ -43,7 +43,8 @@ type flight struct {
 
 // Send delivers e and waits for its answer, as queue.Uplink asks. What several
 // calls wait to send at the same time goes in one request; a Request that a
-// customer waits for goes at once and alone, in a slot as well.
+// customer waits for goes at once and alone, in a slot as well, and so does there
+// a Reversal.
 //
 // Errors that wrap queue.ErrNotSent: no connection or no token (a *LineError), the
 // host's slot (a *WaitError), ErrClosed, another lane, a ctx that ended before, and,
@@ -142,11 +143,14 @@ func (l *Link) hand(p *parcel) error {
 	if l.life.Err() != nil {
 		return ErrClosed
 	}
-	if p.entry.Kind == queue.Request && !p.entry.Deferred {
+	err := l.heldBack()
+	// In a slot the forwarder sends nothing of its own: a reversal is one that a
+	// customer's request has to wait for.
+	if p.entry.Kind == queue.Request && !p.entry.Deferred || p.entry.Kind == queue.Reversal && err != nil {
 		l.depart([]*parcel{p})
 		return nil
 	}
-	if err := l.heldBack(); err != nil {
+	if err != nil {
 		return err
 	}
 	l.waiting = append(l.waiting, p)

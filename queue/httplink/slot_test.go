@@ -96,6 +96,43 @@ func TestRetryAfterIsASlot(t *testing.T) {
 	}
 }
 
+// A reversal that is outstanding holds up no customer for as long as the host's
+// slot lasts: it goes before the request, alone.
+func TestAReversalInASlot(t *testing.T) {
+	posts := 0
+	h := &refhost.Host{Before: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		switch posts++; posts {
+		case 1:
+			panic(http.ErrAbortHandler)
+		case 2:
+			w.Header().Set("Retry-After", "1800")
+			_ = wire.NewProblem(wire.ProblemBusy, "").Write(w)
+			return true
+		}
+		return false
+	}}
+	s := newTill(t, h, nil)
+	ctx := t.Context()
+	_, err := s.Do(ctx, s.link, s.sale())
+	require.ErrorIs(t, err, queue.ErrInDoubt)
+	_, err = s.Do(ctx, s.link, s.sale())
+	require.ErrorIs(t, err, queue.ErrHeldBack, "the reversal was not answered")
+	pace, err := s.Pace(lane)
+	require.NoError(t, err)
+	require.Equal(t, queue.PaceSlot, pace.Why)
+	e, err := s.Do(ctx, s.link, s.sale())
+	require.NoError(t, err)
+	require.Equal(t, queue.Accepted, e.State)
+	s.append(s.told())
+	var wait *httplink.WaitError
+	_, err = s.link.Send(ctx, entryOf(9, queue.Advice))
+	require.ErrorAs(t, err, &wait, "all else waits")
+	require.Equal(t, 4, posts)
+}
+
 // The forwarder keeps to the slot, and adds up to a tenth, never the same for
 // two devices; a planned pause counts as no failure.
 func TestSlotsAreKeptAndSpread(t *testing.T) {

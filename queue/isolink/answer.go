@@ -21,6 +21,7 @@ func (l *Link) judge(w *want, in incoming, e queue.Entry) (queue.Answer, error) 
 	if stale {
 		a.Verdict = queue.Refused
 	}
+	a.SignIn = !stale && l.opts.Codes(a.Code).Class == codec.SignIn
 	l.heed(in, w.session, a.Code, stale)
 	return a, nil
 }

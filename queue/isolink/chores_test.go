@@ -267,3 +267,23 @@ func TestAScreenThatPanics(t *testing.T) {
 	require.NoError(t, l.SignOff(context.Background()))
 	require.NoError(t, l.Close())
 }
+
+// A sale that meets a host which has other keys by now is asked once more behind a
+// sign-in: it is not lost, and stands at the host once.
+func TestASaleOutlivesAnotherSignIn(t *testing.T) {
+	s := newTill(t, host.Mischief{})
+	ctx := context.Background()
+	_, err := s.Do(ctx, s.link, cardSale("a", 1250))
+	require.NoError(t, err)
+	_, err = s.newLink(t, cardLane).Prepare(ctx)
+	require.NoError(t, err)
+	e, err := s.Do(ctx, s.link, cardSale("b", 880))
+	require.NoError(t, err)
+	require.Equal(t, queue.Accepted, e.State)
+	refused, err := s.Get(ctx, e.ID-1)
+	require.NoError(t, err)
+	require.Equal(t, queue.Declined, refused.State)
+	require.Equal(t, "A0", refused.Answer.Code)
+	require.NotEqual(t, refused.STAN, e.STAN)
+	require.Zero(t, s.agree(t))
+}

@@ -10,8 +10,9 @@
 // and its clock. They outlive the connection: a lost one is dialled anew without
 // a sign-in. Signing in again is needed after DE 39 of 77, 99 or A0, after a
 // processing request 3 in an answer's header, after EndBatch and after SignOff; it
-// waits for what is under way first, for a half of its time. A host that asks for
-// it again and again, or refuses it, is asked ever more slowly. Each transition is
+// waits for what is under way first, for a half of its time. A customer's request
+// that met such a code goes once more behind it, as an entry of its own (see
+// queue.Queue.Do). A host that asks for it again and again, or refuses it, is asked ever more slowly. Each transition is
 // an Event; sales go on offline meanwhile.
 //
 // One try to connect or to sign in has Options.TryTimeout, all of them have

@@ -88,6 +88,10 @@ func (e *LineError) LineReason() (reason, code string) {
 // (code 90): the forwarder then waits without counting a failure.
 func (e *LineError) Planned() bool { return e.Code == cutOver }
 
+// ByHost tells that these are the host's own words: over another route to it they
+// would be the same.
+func (e *LineError) ByHost() bool { return e.Code != "" || e.Reason == KeysWrong }
+
 // cutOver is the code of a host that changes to its next business day.
 const cutOver = "90"
 
