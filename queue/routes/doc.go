@@ -32,5 +32,6 @@
 //     was left. One that fails soon after its return waits twice as long, up to an
 //     hour.
 //   - What the host says, a refusal, a slot, a planned pause, is not the route's
-//     fault: no other one is tried for it.
+//     fault: no other one is tried for it, by Prepare either. The errors of an
+//     uplink tell it by a method ByHost, RetryAfter or Planned.
 package routes

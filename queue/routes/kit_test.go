@@ -30,6 +30,7 @@ type way struct {
 	mu       sync.Mutex
 	noLine   bool
 	send     error // of Send
+	refuse   error // of Prepare
 	line     queue.Line
 	prepares int
 	sends    []queue.Entry
@@ -67,7 +68,7 @@ func (w *way) Prepare(ctx context.Context) (queue.Line, error) {
 	if w.noLine {
 		return queue.Line{}, errDown
 	}
-	return w.line, nil
+	return w.line, w.refuse
 }
 
 func (w *way) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {

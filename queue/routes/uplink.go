@@ -155,7 +155,7 @@ func (u *Uplink) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) 
 
 // over calls fn for one route after another until one has succeeded, has sent
 // something, or the host itself has spoken. Where nothing is sent at all, any
-// error lets the next one try.
+// other error lets the next one try.
 func over[T any](ctx context.Context, u *Uplink, silent bool, fn func(context.Context, *route) (T, error)) (out T, err error) {
 	order := u.choose.order()
 	var errs []error
@@ -196,6 +196,10 @@ func over[T any](ctx context.Context, u *Uplink, silent bool, fn func(context.Co
 
 // byHost tells of an error that it is the host's word, not the route's failure.
 func byHost(err error) bool {
+	var word interface{ ByHost() bool }
+	if errors.As(err, &word) && word.ByHost() {
+		return true
+	}
 	var slot interface{ RetryAfter() time.Duration }
 	var plan interface{ Planned() bool }
 	return (errors.As(err, &slot) && slot.RetryAfter() > 0) || (errors.As(err, &plan) && plan.Planned())

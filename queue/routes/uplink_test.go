@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/httplink"
+	httpwire "github.com/tallystick/tallystick/queue/httplink/wire"
+	"github.com/tallystick/tallystick/queue/isolink"
 )
 
 // An entry of which a byte may have left is tried over no other route.
@@ -97,6 +100,42 @@ func TestTheHostsWordStands(t *testing.T) {
 				require.Equal(t, 4, a.count())
 				require.Zero(t, b.count())
 				require.Empty(t, events.kinds())
+			})
+		})
+	}
+}
+
+// A host that refuses the sign-in would refuse it over the other route, too; a
+// line that fails is another matter.
+func TestARefusedSignIn(t *testing.T) {
+	for name, x := range map[string]struct {
+		err  error
+		over int // of the second route
+	}{
+		"terminal unknown": {&isolink.LineError{During: "sign-in", Reason: isolink.TerminalUnknown, Code: "97"}, 0},
+		"host busy":        {&isolink.LineError{During: "sign-in", Reason: isolink.HostBusy, Code: "96"}, 0},
+		"wrong keys":       {&isolink.LineError{During: "sign-in", Reason: isolink.KeysWrong}, 0},
+		"unauthorized":     {&httplink.LineError{Reason: httplink.Unauthorized, Err: httpwire.NewProblem(httpwire.ProblemUnauthorized, "")}, 0},
+		"a gateway's 502":  {&httplink.LineError{Reason: httplink.HostRefused, Status: 502}, 3},
+		"a captive portal": {&isolink.LineError{During: "dial", Reason: isolink.NoTrust}, 3},
+		"silence":          {&isolink.LineError{During: "sign-in", Reason: isolink.Silent}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u, a, b, events := two(t, Options{Failures: 9})
+				defer u.Close()
+				a.refuse = x.err
+				for range 3 {
+					_, err := u.Prepare(bg)
+					if x.over == 0 {
+						require.ErrorIs(t, err, x.err)
+					} else {
+						require.NoError(t, err)
+					}
+				}
+				require.Equal(t, 3, a.prepares)
+				require.Equal(t, x.over, b.prepares)
+				require.Len(t, events.kinds(), x.over)
 			})
 		})
 	}
