@@ -42,13 +42,15 @@ const childEnv = "TALLYSTICK_CHILD_RECONCILE"
 
 // child is what such a process is told.
 type child struct {
-	Work  string // settle, incomplete or office
+	Work  string // settle, incomplete, office or acquirer
 	Path  string // of its journal or ledger
 	Kill  int64  // before which write of that file it dies; 0: it lives
 	Addr  string // of the other side
 	Token string
 	Cert  []byte
 	Batch queue.BatchID
+
+	died context.Context // done when the other side has died
 }
 
 func TestMain(m *testing.M) {
@@ -87,8 +89,11 @@ func (c child) run() error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	if c.Work == "office" {
+	switch c.Work {
+	case "office":
 		return c.office()
+	case "acquirer":
+		return c.acquirer()
 	}
 	o := &queue.Options{Unsealed: true, AnswerTimeout: 5 * time.Second, PrepareTimeout: 5 * time.Second,
 		RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000}
@@ -114,7 +119,13 @@ func (c child) settle(q *queue.Queue) error {
 	if err != nil {
 		return err
 	}
-	r, err := reconcile.Settle(bg, q, c.Batch, link)
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	if c.died != nil {
+		stop := context.AfterFunc(c.died, cancel)
+		defer stop()
+	}
+	r, err := reconcile.Settle(ctx, q, c.Batch, link)
 	if err == nil && r.Batch != c.Batch {
 		err = fmt.Errorf("the result is of batch %s", r.Batch)
 	}
@@ -165,6 +176,18 @@ func (c child) office() error {
 	s := httptest.NewTLSServer(l.Handler())
 	fmt.Println(s.Listener.Addr())
 	select {}
+}
+
+// acquirer answers terminals and says where.
+func (c child) acquirer() error {
+	o := host.Config{Ledger: c.Path}
+	faultkit.Into(&o, "onOpen", c.trap)
+	s, err := host.Listen(o)
+	if err != nil {
+		return err
+	}
+	fmt.Println(s.Addr())
+	return s.Serve(bg)
 }
 
 func newOffice(e ledger.Engine) (*ledger.Ledger, error) {
@@ -317,6 +340,63 @@ func TestKilledInEveryStateOfSettlement(t *testing.T) {
 		require.Equal(t, string(want), string(have), "killed before write %d", n)
 		return killed
 	})
+}
+
+// The acquirer's process is killed before every single write of its books while a
+// device settles with it: the next one, on the same file, ends it, and both sides
+// have the same transactions, once.
+func TestAcquirerKilledInEveryStateOfSettlement(t *testing.T) {
+	journal, books, batch := posDay(t)
+	var want []byte
+	eachWrite(t, func(n int64) bool {
+		path, booksAt := put(t, "journal", journal), put(t, "books", books)
+		q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
+		require.NoError(t, err)
+		c := child{Work: "acquirer", Path: booksAt, Batch: batch, Kill: n}
+		killed := c.acquiresUntilSettled(t, q)
+		c.Kill = 0
+		require.False(t, c.acquiresUntilSettled(t, q)) // settled before, it returns the same again
+		require.NoError(t, q.Close())
+		have := sameBooks(t, path, booksAt, batch)
+		if want == nil {
+			want = have
+		}
+		require.Equal(t, string(want), string(have), "killed before write %d", n)
+		return killed
+	})
+}
+
+// acquiresUntilSettled lets a device settle with the acquirer that c is, and tells
+// whether that was killed in it.
+func (c child) acquiresUntilSettled(t *testing.T, q *queue.Queue) (killed bool) {
+	t.Helper()
+	cmd, said := c.start(t)
+	lines := bufio.NewReader(said)
+	first, _ := lines.ReadString('\n')
+	if c.Addr = strings.TrimSpace(first); c.Addr == "" {
+		_ = cmd.Wait()
+		require.True(t, wasKilled(cmd), "it died before it answered")
+		return true
+	}
+	require.NotContains(t, c.Addr, "failed")
+	var dead context.CancelFunc
+	c.died, dead = context.WithCancel(bg)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = io.Copy(io.Discard, lines) // until it dies
+		dead()
+	}()
+	if err := c.settle(q); err != nil {
+		require.NotZero(t, c.Kill, "%v", err)
+		<-gone // by nobody's hand but its own
+		_ = cmd.Wait()
+		return wasKilled(cmd)
+	}
+	_ = cmd.Process.Kill()
+	<-gone
+	_ = cmd.Wait()
+	return false
 }
 
 // sameBooks requires that the settled journal and the acquirer have the same

@@ -43,7 +43,8 @@ type Config struct {
 	IdleTimeout  time.Duration // a connection without a message is closed; default 5 min
 	FrameTimeout time.Duration // from a frame's first byte to its last, and for writing one; default 10 s
 
-	maxSize int // of the ledger file; for tests
+	maxSize int             // of the ledger file; for tests
+	onOpen  func(*bbolt.DB) // tests that kill the host take hold of its ledger here
 	after   func(d time.Duration) (passed <-chan time.Time, stop func() bool)
 }
 
@@ -163,6 +164,9 @@ func (s *Server) open() (err error) {
 	}
 	if s.db, err = openLedger(path, s.cfg.maxSize); err != nil {
 		return err
+	}
+	if s.cfg.onOpen != nil {
+		s.cfg.onOpen(s.db)
 	}
 	return s.db.View(func(tx *bbolt.Tx) error {
 		s.content = append([]byte(nil), tx.Bucket(bucketMeta).Get(keyContent)...)
