@@ -45,6 +45,7 @@ type child struct {
 	Work  string // settle, incomplete, office or acquirer
 	Path  string // of its journal or ledger
 	Kill  int64  // before which write of that file it dies; 0: it lives
+	Late  bool   // it dies when that write is done, with nobody told of it
 	Addr  string // of the other side
 	Token string
 	Cert  []byte
@@ -69,14 +70,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// trap kills this process with SIGKILL before the n-th write of the file: what
-// is on the disk is what the writes before it left.
+// trap kills this process with SIGKILL before the n-th write of the file, or right
+// after it: what is on the disk is what the writes up to there left.
 func (c child) trap(db *bolt.DB) {
 	ops := reflect.ValueOf(db).Elem().FieldByName("ops").FieldByName("writeAt")
 	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(ops.UnsafeAddr()))
 	through, n := *writeAt, new(atomic.Int64)
 	*writeAt = func(b []byte, off int64) (int, error) {
-		if n.Add(1) == c.Kill {
+		now := n.Add(1) == c.Kill
+		if now && c.Late {
+			_, _ = through(b, off)
+		}
+		if now {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // it comes at once
 		}
@@ -233,8 +238,8 @@ func wasKilled(cmd *exec.Cmd) bool {
 	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
 }
 
-// eachWrite calls try with one write after the other to be killed before, until
-// nothing was killed any more.
+// eachWrite calls try with one write after the other to be killed at, until nothing
+// was killed any more.
 func eachWrite(t *testing.T, try func(n int64) (killed bool)) {
 	step := int64(1)
 	if testing.Short() {
@@ -245,7 +250,7 @@ func eachWrite(t *testing.T, try func(n int64) (killed bool)) {
 		n += step
 	}
 	require.Greater(t, n, int64(4), "it writes")
-	t.Logf("killed before each %d. of some %d writes", step, n)
+	t.Logf("killed at each %d. of some %d writes", step, n)
 }
 
 func put(t *testing.T, name string, b []byte) (path string) {
@@ -342,28 +347,31 @@ func TestKilledInEveryStateOfSettlement(t *testing.T) {
 	})
 }
 
-// The acquirer's process is killed before every single write of its books while a
-// device settles with it: the next one, on the same file, ends it, and both sides
-// have the same transactions, once.
+// The acquirer's process is killed before and after every single write of its
+// books while a device settles with it, so also when it has booked and nobody was
+// told: the next one, on the same file, ends it, and both sides have the same
+// transactions, once.
 func TestAcquirerKilledInEveryStateOfSettlement(t *testing.T) {
 	journal, books, batch := posDay(t)
 	var want []byte
-	eachWrite(t, func(n int64) bool {
-		path, booksAt := put(t, "journal", journal), put(t, "books", books)
-		q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
-		require.NoError(t, err)
-		c := child{Work: "acquirer", Path: booksAt, Batch: batch, Kill: n}
-		killed := c.acquiresUntilSettled(t, q)
-		c.Kill = 0
-		require.False(t, c.acquiresUntilSettled(t, q)) // settled before, it returns the same again
-		require.NoError(t, q.Close())
-		have := sameBooks(t, path, booksAt, batch)
-		if want == nil {
-			want = have
-		}
-		require.Equal(t, string(want), string(have), "killed before write %d", n)
-		return killed
-	})
+	for _, late := range []bool{false, true} {
+		eachWrite(t, func(n int64) bool {
+			path, booksAt := put(t, "journal", journal), put(t, "books", books)
+			q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
+			require.NoError(t, err)
+			c := child{Work: "acquirer", Path: booksAt, Batch: batch, Kill: n, Late: late}
+			killed := c.acquiresUntilSettled(t, q)
+			c.Kill = 0
+			require.False(t, c.acquiresUntilSettled(t, q)) // settled before, it returns the same again
+			require.NoError(t, q.Close())
+			have := sameBooks(t, path, booksAt, batch)
+			if want == nil {
+				want = have
+			}
+			require.Equal(t, string(want), string(have), "killed at write %d", n)
+			return killed
+		})
+	}
 }
 
 // acquiresUntilSettled lets a device settle with the acquirer that c is, and tells
@@ -457,8 +465,9 @@ func TestKilledInEveryStateOfIncomplete(t *testing.T) {
 	})
 }
 
-// The other half's process is killed before every write of its ledger while a
-// device mends what is incomplete: the next one, on the same file, has it all.
+// The other half's process is killed before and after every write of its ledger
+// while a device mends what is incomplete: the next one, on the same file, has it
+// all.
 func TestOfficeKilledInEveryStateOfIncomplete(t *testing.T) {
 	d := newTrouble(t)
 	q := d.begin(t)
@@ -474,22 +483,24 @@ func TestOfficeKilledInEveryStateOfIncomplete(t *testing.T) {
 	require.NoError(t, q.Close())
 	books := read(t, base)
 
-	eachWrite(t, func(n int64) bool {
-		c := child{Work: "office", Path: put(t, "ledger", books), Token: d.token, Cert: cert, Kill: n}
-		q := openOffice(t, put(t, "journal", d.file))
-		killed := c.servesUntilDone(t, q)
-		c.Kill = 0
-		require.False(t, c.servesUntilDone(t, q))
-		e, err := ledger.OpenFile(c.Path, nil, &ledger.FileOptions{Unsealed: true})
-		require.NoError(t, err)
-		d.ledger, err = newOffice(e)
-		require.NoError(t, err)
-		require.NoError(t, d.ledger.Verify(bg))
-		d.equal(t, q)
-		require.NoError(t, e.Close())
-		require.NoError(t, q.Close())
-		return killed
-	})
+	for _, late := range []bool{false, true} {
+		eachWrite(t, func(n int64) bool {
+			c := child{Work: "office", Path: put(t, "ledger", books), Token: d.token, Cert: cert, Kill: n, Late: late}
+			q := openOffice(t, put(t, "journal", d.file))
+			killed := c.servesUntilDone(t, q)
+			c.Kill = 0
+			require.False(t, c.servesUntilDone(t, q))
+			e, err := ledger.OpenFile(c.Path, nil, &ledger.FileOptions{Unsealed: true})
+			require.NoError(t, err)
+			d.ledger, err = newOffice(e)
+			require.NoError(t, err)
+			require.NoError(t, d.ledger.Verify(bg))
+			d.equal(t, q)
+			require.NoError(t, e.Close())
+			require.NoError(t, q.Close())
+			return killed
+		})
+	}
 }
 
 // servesUntilDone lets a device mend with the office that c is, and tells
