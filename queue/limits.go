@@ -18,7 +18,9 @@ type Limits struct {
 	// Age bounds how old the oldest waiting entry may be. What cannot be
 	// proven young counts as too old.
 	Age time.Duration
-	// Silence bounds the time since the lane's newest answer, once it had one.
+	// Silence bounds the time since the lane's newest answer, once it had one. A
+	// clock that went back behind that answer proves nothing: the lane counts as
+	// silent.
 	Silence time.Duration
 }
 
@@ -40,6 +42,7 @@ type LimitError struct {
 	// or milliseconds.
 	Have, Max int64
 	Currency  Currency // of "per sale" and "sum"
+	Lane      Lane     // of "silence"
 }
 
 func (e *LimitError) Error() string {
@@ -63,7 +66,7 @@ func (v *fileView) check(lim Limits, e Entry) (warn []*LimitError, err error) {
 		return nil, nil
 	}
 	test := func(limit string, have, before, most int64, c Currency) {
-		l := &LimitError{limit, have, most, c}
+		l := &LimitError{Limit: limit, Have: have, Max: most, Currency: c}
 		switch {
 		case most <= 0:
 		case have > most:
@@ -86,26 +89,54 @@ func (v *fileView) check(lim Limits, e Entry) (warn []*LimitError, err error) {
 		if rerr != nil {
 			return nil, rerr
 		}
-		test("age", age.Milliseconds(), age.Milliseconds(), lim.Age.Milliseconds(), 0)
+		if err == nil && age > lim.Age {
+			err = &LimitError{Limit: "age", Have: age.Milliseconds(), Max: lim.Age.Milliseconds()}
+		}
 	}
 	l, rerr := v.laneOf(e.Lane)
 	if rerr != nil {
 		return nil, rerr
 	}
-	if lim.Silence > 0 && !l.contact.IsZero() {
-		quiet := max(0, v.reading.Wall.Sub(l.contact)).Milliseconds()
-		test("silence", quiet, quiet, lim.Silence.Milliseconds(), 0)
+	if quiet := v.quiet(l); err == nil && lim.Silence > 0 && quiet > lim.Silence {
+		err = silence(l, quiet, lim)
 	}
 	return warn, err
 }
 
+func silence(l laneRecord, quiet time.Duration, lim Limits) *LimitError {
+	return &LimitError{Limit: "silence", Have: quiet.Milliseconds(), Max: lim.Silence.Milliseconds(), Lane: l.name}
+}
+
+// quiet is the time since the lane's newest answer, 0 where it had none.
+func (v *fileView) quiet(l laneRecord) time.Duration {
+	if l.contact.IsZero() {
+		return 0
+	}
+	return sinceWall(v.reading.Wall, l.contact)
+}
+
+// sinceWall is how long ago something was by the wall clock. One that went back
+// behind it proves nothing: that counts as for ever.
+func sinceWall(now, then time.Time) time.Duration {
+	d := now.Sub(then)
+	if d < -jump {
+		return 1<<63 - 1
+	}
+	return max(d, 0)
+}
+
 // crosses tells whether a figure reaches so many percent of most by this step.
 func crosses(before, have, most, percent int64) bool {
-	mark := most / 100 * percent
-	if most < 100 {
-		mark = (most*percent + 99) / 100
-	}
+	mark := markAt(most, percent)
 	return before < mark && have >= mark
+}
+
+// markAt is so many percent of most.
+func markAt(most, percent int64) int64 {
+	if most < 100 {
+		return (most*percent + 99) / 100
+	}
+	return most / 100 * percent
 }
 
 // waiting counts what is pending or in doubt in all lanes, and adds up its
@@ -149,8 +180,8 @@ func (v *fileView) allLanes() (lanes []laneRecord, err error) {
 func (v *fileView) oldest() (time.Duration, error) { return v.oldestOf(nil) }
 
 // oldestOf is oldest for the work whose keys begin with prefix: by the wall
-// clock since it was taken or first sent, for attempts make nothing younger. A
-// clock that went back since proves nothing and counts as for ever.
+// clock since it was taken, and by every clock since it was first sent, for
+// attempts make nothing younger. What cannot be proven young counts as for ever.
 func (v *fileView) oldestOf(prefix []byte) (time.Duration, error) {
 	first, err := v.oldestWaiting(prefix)
 	if err != nil || first == 0 {
@@ -160,14 +191,29 @@ func (v *fileView) oldestOf(prefix []byte) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	age := v.reading.Wall.Sub(e.Changed)
-	if age < -jump {
+	age := max(sinceWall(v.reading.Wall, e.Changed), v.reading.Wall.Sub(e.Time))
+	if e.first.wall.IsZero() {
+		return age, nil
+	}
+	sent, err := v.sinceFirst(e)
+	return max(age, sent), err
+}
+
+// sinceFirst is how long ago an entry was first sent, by every clock.
+func (v *fileView) sinceFirst(e Entry) (time.Duration, error) {
+	c, err := v.clock()
+	if err != nil {
+		return 0, err
+	}
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return 0, err
+	}
+	age, proven := e.first.age(c.moment(v.reading.Wall, l.hostTime))
+	if !proven {
 		return 1<<63 - 1, nil
 	}
-	if !e.first.wall.IsZero() {
-		age = max(age, v.reading.Wall.Sub(e.first.wall))
-	}
-	return max(age, v.reading.Wall.Sub(e.Time), 0), nil
+	return age, nil
 }
 
 // oldestWaiting is the lowest sequence in the work lists whose names begin with

@@ -19,9 +19,11 @@ type Event struct {
 	// changes of other entries were left out: Status and All have them. Entry
 	// is empty then.
 	Missed bool
-	// Warning is set, with an empty Entry, to a *LimitError when what is held
-	// reaches half or four fifths of one of the Limits, and to what Warn was
-	// called with: package alarm's *Warning. errors.As tells them apart.
+	// Warning is set, with an empty Entry, to a *LimitError when what is held, or
+	// what has passed, reaches half or four fifths of one of the Limits, and to
+	// what Warn was called with: package alarm's *Warning. errors.As tells them
+	// apart. What has passed when Watch begins is told at once; silence is told of
+	// lanes that this Queue has sent on.
 	Warning error
 }
 
@@ -149,14 +151,17 @@ func (q *Queue) Watch(ctx context.Context) iter.Seq[Event] {
 			delete(q.watchers.all, w)
 			q.watchers.mu.Unlock()
 		}()
+		passing := newElapse(q)
+		defer passing.stop()
 		for {
-			for _, ev := range q.watchers.take(w) {
+			for _, ev := range append(q.watchers.take(w), passing.look()...) {
 				if !yield(ev) {
 					return
 				}
 			}
 			select {
 			case <-w.wake:
+			case <-passing.due():
 			case <-ctx.Done():
 				return
 			case <-q.changed.closed:
