@@ -47,7 +47,11 @@ type conn struct {
 }
 
 func newConn(nc net.Conn) *conn {
-	return &conn{Conn: nc, dead: make(chan struct{}), wants: map[key]*want{}, heard: time.Now()}
+	c := &conn{Conn: nc, dead: make(chan struct{}), wants: map[key]*want{}, heard: time.Now()}
+	if waited, ok := nc.(interface{ Opened() time.Time }); ok {
+		c.heard = waited.Opened() // it was kept ready, as package routes does
+	}
+	return c
 }
 
 // key is what an answer is found by on its connection, which is one terminal's.

@@ -153,6 +153,88 @@ func TestADeadPeerIsNoticed(t *testing.T) {
 	})
 }
 
+// aged is a connection that had waited before it was given out.
+type aged struct {
+	net.Conn
+	opened time.Time
+}
+
+func (c aged) Opened() time.Time { return c.opened }
+
+// A connection that was kept ready, and that the network has forgotten meanwhile,
+// costs an echo, not a payment.
+func TestAForgottenSpareIsNotTrusted(t *testing.T) {
+	tmk := masterKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := &scripted{tmk: tmk, batch: 42}
+		echoes, sales := 0, 0
+		serve := func(a *asked) {
+			if a.Type() == 0x0820 {
+				echoes++
+			} else {
+				sales++
+			}
+			a.answer("00", nil)
+		}
+		var spares []net.Conn
+		var given net.Conn
+		dial := func(ctx context.Context) (net.Conn, error) {
+			if len(spares) == 0 {
+				given = h.piped(serve)
+				return given, ctx.Err()
+			}
+			given, spares = spares[0], spares[1:]
+			return aged{given, time.Now().Add(-61 * time.Second)}, nil
+		}
+		drop := func() {
+			given.Close()
+			synctest.Wait()
+		}
+		deaf := func() net.Conn {
+			c, host := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, host) }()
+			return c
+		}
+		l, err := isolink.New(lane, dial, new(series), tmk, nil)
+		require.NoError(t, err)
+		defer l.Close()
+		spares = []net.Conn{h.piped(serve)}
+		_, err = l.Prepare(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, echoes, "the sign-in shows what it is worth")
+		_, err = l.Send(t.Context(), cardEntry())
+		require.NoError(t, err)
+
+		for _, x := range []struct {
+			spares []net.Conn
+			echoes int
+			takes  time.Duration
+		}{
+			{[]net.Conn{h.piped(serve)}, 1, 0},
+			{[]net.Conn{deaf()}, 0, 1500 * time.Millisecond}, // a half of the try's time
+			{[]net.Conn{deaf(), deaf()}, 0, 2250 * time.Millisecond},
+		} {
+			echoes, sales = 0, 0
+			drop()
+			spares = x.spares
+			start := time.Now()
+			_, err = l.Prepare(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, x.takes, time.Since(start))
+			_, err = l.Send(t.Context(), cardEntry())
+			require.NoError(t, err)
+			require.Equal(t, []int{x.echoes, 1}, []int{echoes, sales})
+		}
+		spares = []net.Conn{deaf(), deaf(), deaf(), deaf(), deaf()}
+		drop()
+		_, err = l.Send(t.Context(), cardEntry())
+		require.ErrorIs(t, err, queue.ErrNotSent)
+		requireReason(t, isolink.Silent, err)
+		require.Len(t, spares, 1, "a dialer that has nothing else is asked four times")
+		spares[0].Close()
+	})
+}
+
 // A connection that waits for a late answer ends after two minutes, one that
 // stops in a frame after ten seconds, and a wait without a deadline after a
 // minute: nothing stays for ever.

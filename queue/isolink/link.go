@@ -220,21 +220,41 @@ func (l *Link) connect(ctx context.Context) (*conn, error) {
 	l.tell(Event{Kind: Connecting})
 	ctx, cancel := context.WithTimeout(ctx, l.opts.TryTimeout)
 	defer cancel()
+	for range mostSpares {
+		c, err := l.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s := l.current()
+		if !s.in {
+			return c, nil // the sign-in shows what it is worth
+		}
+		if l.alive(ctx, c) {
+			l.tell(Event{Kind: Ready, Batch: s.line.HostBatch})
+			return c, nil
+		}
+	}
+	return nil, &LineError{During: "dial", Reason: Silent}
+}
+
+// mostSpares bounds how many connections that had waited, and are dead, a dialer
+// may give out before one that is not.
+const mostSpares = 4
+
+// open dials.
+func (l *Link) open(ctx context.Context) (*conn, error) {
 	l.dialled()
 	nc, err := l.dial(ctx)
 	if err != nil {
 		return nil, lineError("dial", err)
 	}
 	l.dialWorked()
-	c = newConn(nc)
+	c := newConn(nc)
 	l.mu.Lock()
 	l.conn = c
 	l.mu.Unlock()
 	l.tell(Event{Kind: Connected})
 	l.readers.Go(func() { l.read(c) })
-	if s := l.current(); s.in {
-		l.tell(Event{Kind: Ready, Batch: s.line.HostBatch})
-	}
 	return c, nil
 }
 

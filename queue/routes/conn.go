@@ -11,8 +11,9 @@ import (
 // conn is a connection of a Dialer: it notes what goes over it.
 type conn struct {
 	net.Conn
-	d    *Dialer
-	line int
+	d      *Dialer
+	line   int
+	opened time.Time
 
 	mu     sync.Mutex
 	owed   bool      // something was sent, and nothing came since
@@ -22,6 +23,11 @@ type conn struct {
 	ended  bool
 	closed sync.Once
 }
+
+// Opened is when the connection was made: one that had waited is older than the
+// Dial that gave it out. Package isolink asks such a one for an echo before it
+// trusts it with money.
+func (c *conn) Opened() time.Time { return c.opened }
 
 // Write is the connection's. One that was retired writes nothing.
 func (c *conn) Write(b []byte) (int, error) {
@@ -125,13 +131,14 @@ func (c *conn) retire() {
 // spare is a connection that waits to be used. It is read from all the time, so
 // that its end is seen.
 type spare struct {
-	conn net.Conn
-	gone chan struct{} // closed when the reading has ended
-	err  error
+	conn   net.Conn
+	opened time.Time
+	gone   chan struct{} // closed when the reading has ended
+	err    error
 }
 
 func newSpare(c net.Conn) *spare {
-	s := &spare{conn: c, gone: make(chan struct{})}
+	s := &spare{conn: c, opened: time.Now(), gone: make(chan struct{})}
 	go func() {
 		defer close(s.gone)
 		var b [1]byte
@@ -143,6 +150,10 @@ func newSpare(c net.Conn) *spare {
 	}()
 	return s
 }
+
+// oldest is how long a spare is kept: a network that has forgotten it says nothing,
+// so that only a new one proves that its line works.
+const oldest = 10 * time.Minute
 
 func (s *spare) alive() bool {
 	select {

@@ -140,22 +140,23 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 type dialled struct {
-	line int
-	conn net.Conn
-	took time.Duration
-	err  error
+	line   int
+	conn   net.Conn
+	opened time.Time
+	took   time.Duration
+	err    error
 }
 
 func (d *Dialer) dial(ctx context.Context, i int) dialled {
-	if c := d.takeSpare(i); c != nil {
-		return dialled{line: i, conn: c}
+	if c, opened := d.takeSpare(i); c != nil {
+		return dialled{line: i, conn: c, opened: opened}
 	}
 	began := time.Now()
 	c, err := d.lines[i].Dial(ctx)
 	if err == nil && c == nil {
 		err = errors.New("its Dial gave neither a connection nor an error")
 	}
-	return dialled{i, c, time.Since(began), err}
+	return dialled{i, c, time.Now(), time.Since(began), err}
 }
 
 // overtaken counts the lines as failed that had a head start before the one
@@ -190,7 +191,7 @@ func (d *Dialer) isClosed() bool {
 
 func (d *Dialer) adopt(r dialled) net.Conn {
 	d.choose.readied(r.line)
-	c := &conn{Conn: r.conn, d: d, line: r.line, last: time.Now()}
+	c := &conn{Conn: r.conn, d: d, line: r.line, opened: r.opened, last: time.Now()}
 	d.mu.Lock()
 	d.conns[c] = true
 	d.mu.Unlock()
@@ -223,13 +224,13 @@ func (d *Dialer) look(ctx context.Context) {
 	}
 }
 
-// keep tries a line: by the connection that waits on it, or by a new one, which
-// with Options.Hot is kept.
+// keep tries a line: by the connection that waits on it, unless that is old, or by
+// a new one, which with Options.Hot is kept.
 func (d *Dialer) keep(ctx context.Context, i int) error {
 	d.mu.Lock()
 	s := d.spares[i]
 	d.mu.Unlock()
-	if s != nil && s.alive() {
+	if s != nil && s.alive() && time.Since(s.opened) < oldest {
 		return nil
 	}
 	c, err := d.lines[i].Dial(ctx)
@@ -251,13 +252,13 @@ func (d *Dialer) keep(ctx context.Context, i int) error {
 	return nil
 }
 
-func (d *Dialer) takeSpare(i int) net.Conn {
+func (d *Dialer) takeSpare(i int) (c net.Conn, opened time.Time) {
 	d.mu.Lock()
 	s := d.spares[i]
 	delete(d.spares, i)
 	d.mu.Unlock()
 	if s == nil {
-		return nil
+		return nil, opened
 	}
-	return s.take()
+	return s.take(), s.opened
 }

@@ -21,7 +21,7 @@ type Options struct {
 	// Default 1 min.
 	Hold time.Duration
 	// Hot keeps every idle route ready: an uplink by its Prepare, a line by a
-	// connection that waits. Default: an idle route that is not better than the
+	// connection that waits, for ten minutes until it is made anew. Default: an idle route that is not better than the
 	// one in use is left alone.
 	Hot bool
 	// OnEvent is told what happens to the routes. It is called from several
