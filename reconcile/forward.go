@@ -18,7 +18,8 @@ import (
 // a pause as the queue's background keeps it (queue.Queue.Rest); one that the
 // host's dialect cannot express ends Forward with its error, which wraps
 // queue.ErrUnsendable. A batch that was closed before, by a crash in a
-// settlement or by the app, is settled first.
+// settlement or by the app, is settled first. One that the host left by itself
+// (queue.Batch.Superseded) holds nothing up and is the app's to settle.
 func Forward(ctx context.Context, q *queue.Queue, l queue.Lane, h Host, settled func(Result, error)) error {
 	if settled == nil {
 		settled = func(Result, error) {}

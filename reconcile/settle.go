@@ -64,6 +64,11 @@ func (e *OutOfBalanceError) Error() string {
 // at any point the same call goes on from there; for a batch that is settled it
 // returns the same Result again and sends nothing.
 //
+// A batch that the host left by itself (queue.Batch.Superseded) is settled like
+// any other. A host that will not speak of it any more ends each call with its
+// error: hold its statement against the journal, and record the batch by
+// queue.SettleBatch.
+//
 // Errors: ErrWithoutHost for a batch that queue.SettleBatch settled by itself;
 // queue.ErrState for an open batch (CloseBatch it first);
 // *queue.OutstandingError while an entry is parked (I6); *OutOfBalanceError,
