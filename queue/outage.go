@@ -63,7 +63,9 @@ func (p OutagePlan) covers(e Entry) bool {
 // how the Forward of each lane gets on, so both must run. While From is out,
 // what the plan covers moves as soon as a try for it has failed; a new entry is
 // tried there first. A planned pause is no outage, and nothing moves to a lane
-// that fails itself. moved, which may be nil, is told of each entry after its
+// that fails itself. Where that is not known, because To has not answered for so
+// long as After, and a minute, one entry goes ahead, and the others behind its
+// answer: a device without any network leaves them where they are. moved, which may be nil, is told of each entry after its
 // move is synced.
 //
 // A crash at any point leaves each entry in one lane. After a restart the
@@ -97,7 +99,11 @@ func (q *Queue) Failover(ctx context.Context, plan OutagePlan, moved func(Entry)
 				next = left
 				break
 			}
-			err = q.moveAll(ctx, plan.From, plan.To, plan.Name, "its host cannot be reached", moved, func(e Entry) bool {
+			out := q.moveAll
+			if !to.heardWithin(max(plan.After, time.Minute)) {
+				out = q.moveScout
+			}
+			err = out(ctx, plan.From, plan.To, plan.Name, "its host cannot be reached", moved, func(e Entry) bool {
 				return e.ID <= tried && plan.covers(e)
 			})
 		case failures == 0 && plan.Return && to.struggling():
@@ -133,63 +139,92 @@ const moveStep = 64
 // moveAll moves what choose chooses of a lane's waiting sales.
 func (q *Queue) moveAll(ctx context.Context, from, to Lane, plan, why string, moved func(Entry), choose func(Entry) bool) error {
 	for {
-		var any []ID
-		err := q.read(func(v *fileView) error {
-			l, err := v.laneOf(from)
-			if err != nil {
-				return ignoreNotFound(err)
-			}
-			any, err = q.chosen(v, l, choose)
+		n, err := q.moveSome(ctx, from, to, plan, why, moveStep, moved, choose)
+		if err != nil || n == 0 {
 			return err
-		})
-		if err != nil || len(any) == 0 {
-			return err
-		}
-		var out []Entry
-		err = q.update(ctx, func(v *fileView) error {
-			out = nil
-			l, err := v.laneOf(from)
-			if err != nil {
-				return ignoreNotFound(err)
-			}
-			ids, err := q.chosen(v, l, choose)
-			if err != nil {
-				return err
-			}
-			for _, id := range ids {
-				e, err := v.entry(id)
-				if err != nil {
-					return err
-				}
-				if err := q.moveTo(v, e, to, plan, why); err != nil {
-					return err
-				}
-				if e, err = v.entry(id); err != nil {
-					return err
-				}
-				out = append(out, e)
-			}
-			return nil
-		})
-		if err != nil || len(out) == 0 {
-			return err
-		}
-		for _, e := range out {
-			moved(e)
 		}
 	}
 }
 
-func (q *Queue) chosen(v *fileView, l laneRecord, choose func(Entry) bool) (ids []ID, err error) {
+// moveScout moves one of them, unless one that it moved before still waits.
+func (q *Queue) moveScout(ctx context.Context, from, to Lane, plan, why string, moved func(Entry), choose func(Entry) bool) error {
+	var out []ID
+	err := q.read(func(v *fileView) (err error) {
+		l, err := v.laneOf(to)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		out, err = v.chosen(l, 1, func(e Entry) bool { return e.Home == from })
+		return err
+	})
+	if err != nil || len(out) > 0 {
+		return err
+	}
+	_, err = q.moveSome(ctx, from, to, plan, why, 1, moved, choose)
+	return err
+}
+
+// moveSome moves at most so many of them, in one commit, and tells how many.
+func (q *Queue) moveSome(ctx context.Context, from, to Lane, plan, why string, most int, moved func(Entry), choose func(Entry) bool) (n int, err error) {
+	free := func(e Entry) bool { return choose(e) && !q.lines.claimed(from, e.ID) }
+	var any []ID
+	err = q.read(func(v *fileView) error {
+		l, err := v.laneOf(from)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		any, err = v.chosen(l, 1, free)
+		return err
+	})
+	if err != nil || len(any) == 0 {
+		return 0, err
+	}
+	var out []Entry
+	err = q.update(ctx, func(v *fileView) error {
+		out = nil
+		l, err := v.laneOf(from)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		ids, err := v.chosen(l, most, free)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			e, err := v.entry(id)
+			if err != nil {
+				return err
+			}
+			if err := q.moveTo(v, e, to, plan, why); err != nil {
+				return err
+			}
+			if e, err = v.entry(id); err != nil {
+				return err
+			}
+			out = append(out, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range out {
+		moved(e)
+	}
+	return len(out), nil
+}
+
+// chosen are at most so many of a lane's waiting requests and advices.
+func (v *fileView) chosen(l laneRecord, most int, choose func(Entry) bool) (ids []ID, err error) {
 	for _, class := range []byte{classRequest, classAdvice} {
 		err = v.eachWork(l, class, func(id ID) (bool, error) {
 			e, err := v.entry(id)
-			if err == nil && choose(e) && !q.lines.claimed(l.name, id) {
+			if err == nil && choose(e) {
 				ids = append(ids, id)
 			}
-			return len(ids) < moveStep, err
+			return len(ids) < most, err
 		})
-		if err != nil || len(ids) == moveStep {
+		if err != nil || len(ids) == most {
 			return ids, err
 		}
 	}

@@ -118,6 +118,7 @@ type pace struct {
 	tokens   float64       // the budget of repeats
 	repeatAt time.Time     // when a lane without tokens may repeat one entry
 	hinted   time.Time     // the last hint that was followed
+	heard    time.Time     // when the host last took something up; zero: not since Open
 	kept     time.Duration // the ceiling of the wait that the journal has
 	keptAt   time.Time
 	trying   map[*attemptAtLine]bool
@@ -316,6 +317,13 @@ func (p *pace) struggling() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.failures > 0
+}
+
+// heardWithin tells whether the host has taken something up so lately.
+func (p *pace) heardWithin(d time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.heard.IsZero() && time.Since(p.heard) < d
 }
 
 func (p *pace) failing() (failures int, since time.Time) {

@@ -189,6 +189,11 @@ func (p *pace) spend(all []sent, o *Options) {
 		switch {
 		case !s.failed():
 			p.tokens = min(mostTokens, p.tokens+o.RepeatShare)
+			now := time.Now()
+			if p.heard.IsZero() || now.Sub(p.heard) >= time.Minute {
+				p.changed.broadcast() // an outage plan may have waited for it
+			}
+			p.heard = now
 		case !s.asked().planned:
 			p.tokens = max(0, p.tokens-1)
 			if now := time.Now(); !p.repeatAt.After(now) {
