@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +37,13 @@ func TestWarningsOfTime(t *testing.T) {
 		_, err = q.Append(bg, offlineSale("first"))
 		require.NoError(t, err)
 		start := time.Now()
-		var told []string
+		var mu sync.Mutex
+		var all []string
+		told := func(from int) []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(all[from:])
+		}
 		ctx, cancel := context.WithCancel(bg)
 		watched := make(chan struct{})
 		go func() {
@@ -43,8 +51,10 @@ func TestWarningsOfTime(t *testing.T) {
 			for ev := range q.Watch(ctx) {
 				var lim *LimitError
 				if errors.As(ev.Warning, &lim) {
-					told = append(told, fmt.Sprintf("%s %d%% %s after %v", lim.Limit, 100*lim.Have/lim.Max, lim.Lane.Terminal,
+					mu.Lock()
+					all = append(all, fmt.Sprintf("%s %d%% %s after %v", lim.Limit, 100*lim.Have/lim.Max, lim.Lane.Terminal,
 						time.Since(start).Round(time.Minute)))
+					mu.Unlock()
 				}
 			}
 		}()
@@ -53,15 +63,15 @@ func TestWarningsOfTime(t *testing.T) {
 			synctest.Wait()
 		}
 		sleep(9)
-		require.Equal(t, []string{"age 50%  after 5h0m0s", "age 80%  after 8h0m0s"}, told)
+		require.Equal(t, []string{"age 50%  after 5h0m0s", "age 80%  after 8h0m0s"}, told(0))
 		sleep(3)
-		require.Equal(t, []string{"silence 50% 10000001 after 10h0m0s"}, told[2:])
+		require.Equal(t, []string{"silence 50% 10000001 after 10h0m0s"}, told(2))
 		require.NoError(t, q.Drain(bg, cardLane, uplink{send: approve}))
 		sleep(1)
 		_, err = q.Append(bg, offlineSale("second"))
 		require.NoError(t, err)
 		sleep(8)
-		require.Equal(t, []string{"age 50%  after 18h0m0s", "age 80%  after 21h0m0s"}, told[3:])
+		require.Equal(t, []string{"age 50%  after 18h0m0s", "age 80%  after 21h0m0s"}, told(3))
 		cancel()
 		<-watched
 
