@@ -128,7 +128,7 @@ func (x *exporter) batch(ctx context.Context, lane, n uint32) error {
 	if err != nil {
 		return err
 	}
-	x.frame(frameBatch, rec.encode())
+	x.frame(frameBatch, rec.Encode())
 	for from := ID(1); from != 0; {
 		var step [][]byte
 		err := x.q.update(ctx, func(v *fileView) error {

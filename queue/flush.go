@@ -2,7 +2,8 @@ package queue
 
 import (
 	"bytes"
-	"maps"
+	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/tallystick/tallystick/internal/record"
@@ -13,6 +14,7 @@ func (v *fileView) flush() error {
 	if !v.changed {
 		return nil
 	}
+	slices.SortFunc(v.put, func(a, b *held) int { return cmp.Compare(a.cur.ID, b.cur.ID) })
 	if v.changes != nil {
 		if err := v.collect(); err != nil {
 			return err
@@ -23,21 +25,11 @@ func (v *fileView) flush() error {
 			return err
 		}
 	}
-	newEntries := uint64(0)
-	for _, id := range slices.Sorted(maps.Keys(v.entries)) {
-		h := v.entries[id]
-		if !h.put {
-			continue
-		}
-		if h.old == nil {
-			newEntries = max(newEntries, uint64(id))
-		}
-		if err := v.flushEntry(h); err != nil {
-			return err
-		}
+	if err := v.flushCount(); err != nil {
+		return err
 	}
-	if newEntries > 0 {
-		if err := v.tx.Put(inCounts, []byte("entries"), be64(nil, newEntries)); err != nil {
+	for _, h := range v.put {
+		if err := v.flushEntry(h); err != nil {
 			return err
 		}
 	}
@@ -45,10 +37,30 @@ func (v *fileView) flush() error {
 		return err
 	}
 	v.own.leave(v.shared)
-	kept := *v
-	*v = *newFileView(v.tx, v.opts)
-	v.reading, v.stamped, v.changes, v.warnings = kept.reading, kept.stamped, kept.changes, kept.warnings
+	*v = fileView{tx: v.tx, opts: v.opts, reading: v.reading, stamped: v.stamped, shared: v.shared,
+		changes: v.changes, warnings: v.warnings}
 	return nil
+}
+
+// flushCount counts the entries that are new: their numbers are dense (I4).
+func (v *fileView) flushCount() error {
+	newest := ID(0)
+	for _, h := range v.put {
+		if h.old == nil {
+			newest = h.cur.ID
+		}
+	}
+	if newest == 0 {
+		return nil
+	}
+	b, err := v.tx.Edit(inCounts, []byte("entries"), 8)
+	if err == nil && len(b) != 8 {
+		err = badCount("entries")
+	}
+	if err == nil {
+		binary.BigEndian.PutUint64(b, uint64(newest))
+	}
+	return err
 }
 
 func (v *fileView) flushLanes() error {
@@ -67,7 +79,7 @@ func (v *fileView) flushLanes() error {
 		if !b.put {
 			continue
 		}
-		if err := v.tx.Put(inBatches, batchKey(b.lane, b.n), b.encode()); err != nil {
+		if err := v.tx.PutLate(inBatches, batchKey(b.lane, b.n), &b.batchRecord); err != nil {
 			return err
 		}
 	}
@@ -92,7 +104,8 @@ func (v *fileView) flushLane(l *nearLane) error {
 			}
 		}
 	}
-	return v.tx.Put(inLanes, be32(nil, l.number), l.encode())
+	rec := l.laneRecord
+	return v.tx.PutLate(inLanes, be32(nil, l.number), &rec)
 }
 
 // flushEntry writes an entry and moves it in the keyspaces that follow from it.

@@ -246,7 +246,7 @@ func (im *importer) home(v *fileView, did *Imported) (uint32, error) {
 	}
 	rec := batchRecord{lane: l.number, n: l.open, stage: BatchClosed, host: im.inBatch.host, superseded: true,
 		closed: v.reading.Wall, progress: im.inBatch.progress}
-	if err := v.apply(event{kind: evForeign, keep: keeping{body: rec.encode()}}); err != nil {
+	if err := v.apply(event{kind: evForeign, keep: keeping{body: rec.Encode()}}); err != nil {
 		return 0, err
 	}
 	if err := v.flush(); err != nil {

@@ -3,11 +3,14 @@ package queue
 import (
 	"cmp"
 	"slices"
+
+	"github.com/tallystick/tallystick/internal/clock"
 )
 
 // near is the lanes, batches and the clock that a view has read or put. What
 // one function of a commit leaves the next one finds, read and parsed.
 type near struct {
+	reading clock.Reading // of the clocks: one for all functions of a commit
 	lanes   []nearLane
 	batches []nearBatch
 	time    *clockRecord

@@ -267,18 +267,18 @@ func TestDrainGoesAtOnce(t *testing.T) {
 // record with one is read back as it was written.
 func TestLaneRecordWithPace(t *testing.T) {
 	l := laneRecord{number: 1, name: cardLane, open: 1}
-	plain := l.encode()
+	plain := l.Encode()
 	back, err := decodeLane(plain)
 	require.NoError(t, err)
 	require.Equal(t, l, back)
 	l.pace = paceRecord{failures: 3, wait: time.Minute, why: PaceSlot, spread: time.Hour,
 		set: moment{wall: time.UnixMilli(1e12).UTC(), boot: 2, since: time.Second}}
-	back, err = decodeLane(l.encode())
+	back, err = decodeLane(l.Encode())
 	require.NoError(t, err)
 	require.Equal(t, l, back)
-	require.Equal(t, plain, l.encode()[:len(plain)])
-	for i := len(plain) + 1; i < len(l.encode()); i++ {
-		_, err := decodeLane(l.encode()[:i])
+	require.Equal(t, plain, l.Encode()[:len(plain)])
+	for i := len(plain) + 1; i < len(l.Encode()); i++ {
+		_, err := decodeLane(l.Encode()[:i])
 		require.ErrorIs(t, err, ErrDamaged)
 	}
 }

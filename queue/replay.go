@@ -124,7 +124,7 @@ func (m *memory) compare(v *fileView) error {
 		if err != nil {
 			return err
 		}
-		if string(l.encode()) != string(m.lanes[n].encode()) {
+		if string(l.Encode()) != string(m.lanes[n].Encode()) {
 			return fmt.Errorf("%w: lane %d is kept otherwise than the log tells", ErrDamaged, n)
 		}
 	}
@@ -133,7 +133,7 @@ func (m *memory) compare(v *fileView) error {
 		if err != nil {
 			return err
 		}
-		if !reflect.DeepEqual(b.encode(), want.encode()) {
+		if !reflect.DeepEqual(b.Encode(), want.Encode()) {
 			return fmt.Errorf("%w: batch %d of lane %d is kept otherwise than the log tells", ErrDamaged, k[1], k[0])
 		}
 	}

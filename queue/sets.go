@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/tallystick/tallystick/internal/journal"
 )
@@ -18,14 +17,14 @@ const (
 )
 
 func spanKey(name []byte, n uint64) []byte {
-	return be64(slices.Clone(name), n/spanSize)
+	return be64(append(make([]byte, 0, len(name)+8), name...), n/spanSize)
 }
 
 // span returns the bitmap that n belongs to, nil where there is none.
 func (v *fileView) span(in journal.Bucket, name []byte, n uint64) ([]byte, error) {
 	b, err := v.tx.Get(in, spanKey(name, n))
 	if err == nil && b != nil && len(b) != spanBytes {
-		err = fmt.Errorf("%w: a set in %q", ErrDamaged, in)
+		err = badSet(in)
 	}
 	return b, err
 }
@@ -37,30 +36,40 @@ func (v *fileView) has(in journal.Bucket, name []byte, n uint64) (bool, error) {
 }
 
 func (v *fileView) include(in journal.Bucket, name []byte, n uint64) error {
-	old, err := v.span(in, name, n)
-	if err != nil {
-		return err
+	b, err := v.edit(in, name, n)
+	if err == nil {
+		i := n % spanSize
+		b[i/8] |= 1 << (i % 8)
 	}
-	b := make([]byte, spanBytes)
-	copy(b, old)
-	i := n % spanSize
-	b[i/8] |= 1 << (i % 8)
-	return v.tx.Put(in, spanKey(name, n), b)
+	return err
 }
 
 func (v *fileView) exclude(in journal.Bucket, name []byte, n uint64) error {
-	old, err := v.span(in, name, n)
-	if err != nil || old == nil {
+	if there, err := v.has(in, name, n); err != nil || !there {
 		return err
 	}
-	b := slices.Clone(old)
+	b, err := v.edit(in, name, n)
+	if err != nil {
+		return err
+	}
 	i := n % spanSize
 	b[i/8] &^= 1 << (i % 8)
-	if slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) {
-		return v.tx.Put(in, spanKey(name, n), b)
+	if [spanBytes]byte(b) == [spanBytes]byte{} {
+		return v.tx.Delete(in, spanKey(name, n))
 	}
-	return v.tx.Delete(in, spanKey(name, n))
+	return nil
 }
+
+// edit returns the bitmap that n belongs to, to be changed.
+func (v *fileView) edit(in journal.Bucket, name []byte, n uint64) ([]byte, error) {
+	b, err := v.tx.Edit(in, spanKey(name, n), spanBytes)
+	if err == nil && len(b) != spanBytes {
+		err = badSet(in)
+	}
+	return b, err
+}
+
+func badSet(in journal.Bucket) error { return fmt.Errorf("%w: a set in %q", ErrDamaged, in) }
 
 // numbers calls fn with the numbers of the sets whose names have size bytes and
 // begin with prefix, by name and ascending, until it returns false; the first
@@ -79,7 +88,7 @@ func (v *fileView) numbers(in journal.Bucket, prefix []byte, size int, from uint
 func (v *fileView) spans(in journal.Bucket, prefix, begin []byte, size int, from uint64, fn func(name []byte, n uint64) (bool, error)) error {
 	return v.tx.Scan(in, prefix, begin, func(k, b []byte) (bool, error) {
 		if len(k) != size+8 || len(b) != spanBytes {
-			return false, fmt.Errorf("%w: a set in %q", ErrDamaged, in)
+			return false, badSet(in)
 		}
 		first := binary.BigEndian.Uint64(k[size:]) * spanSize
 		for i, c := range b {

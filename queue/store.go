@@ -36,9 +36,10 @@ type fileView struct {
 	opts     *Options
 	reading  clock.Reading
 	stamped  bool
-	own      near  // what this view has read or put
-	shared   *near // what the functions before it in the commit left
-	entries  map[ID]*held
+	own      near         // what this view has read or put
+	shared   *near        // what the functions before it in the commit left
+	entries  map[ID]*held // read or put
+	put      []*held
 	cards    []newCard
 	log      [][]byte
 	ids      uint64 // entries in the journal, once asked for
@@ -50,20 +51,22 @@ type fileView struct {
 
 // held is an entry as the file has it and as it is to be.
 type held struct {
-	old *Entry
+	old *Entry // was, or nil
+	was Entry
 	cur Entry
 	put bool
 }
 
 func newFileView(tx *journal.Tx, opts *Options) *fileView {
-	v := &fileView{tx: tx, opts: opts, reading: clock.Now(), entries: map[ID]*held{}, shared: &near{}}
-	if kept := tx.Kept(); kept != nil {
-		if *kept == nil {
-			*kept = v.shared
-		}
-		v.shared = (*kept).(*near)
+	kept := tx.Kept()
+	if kept == nil {
+		return &fileView{tx: tx, opts: opts, reading: clock.Now(), shared: &near{}}
 	}
-	return v
+	if *kept == nil {
+		*kept = &near{reading: clock.Now()}
+	}
+	shared := (*kept).(*near)
+	return &fileView{tx: tx, opts: opts, reading: shared.reading, shared: shared}
 }
 
 // update runs fn in a group commit; fn changes the view by apply.
@@ -138,8 +141,9 @@ func (v *fileView) entry(id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	old := e
-	v.entries[id] = &held{old: &old, cur: e}
+	h := &held{was: e, cur: e}
+	h.old = &h.was
+	v.hold(id, h)
 	return e, nil
 }
 
@@ -156,11 +160,21 @@ func (v *fileView) putEntry(old *Entry, e Entry) error {
 	h, ok := v.entries[e.ID]
 	if !ok {
 		h = &held{old: old}
-		v.entries[e.ID] = h
+		v.hold(e.ID, h)
+	}
+	if !h.put {
+		v.put = append(v.put, h)
 	}
 	h.cur, h.put = e, true
 	v.changed = true
 	return nil
+}
+
+func (v *fileView) hold(id ID, h *held) {
+	if v.entries == nil {
+		v.entries = map[ID]*held{}
+	}
+	v.entries[id] = h
 }
 
 func (v *fileView) laneAt(number uint32) (laneRecord, error) {
@@ -289,10 +303,12 @@ func (v *fileView) count(what string) (uint64, error) {
 		return 0, err
 	}
 	if len(b) != 8 {
-		return 0, fmt.Errorf("%w: count of %s", ErrDamaged, what)
+		return 0, badCount(what)
 	}
 	return binary.BigEndian.Uint64(b), nil
 }
+
+func badCount(what string) error { return fmt.Errorf("%w: count of %s", ErrDamaged, what) }
 
 // nextID returns the sequence number of the next entry, dense and from 1 (I4).
 func (v *fileView) nextID() (ID, error) {

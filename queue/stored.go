@@ -194,7 +194,7 @@ func decodeCard(b []byte) (Card, error) {
 	return c, nil
 }
 
-func (l laneRecord) encode() []byte {
+func (l laneRecord) Encode() []byte {
 	var w record.Writer
 	w.Uint(uint64(l.number))
 	encodeLaneName(&w, l.name)
@@ -275,7 +275,7 @@ func decodeClock(b []byte) (clockRecord, error) {
 	return c, nil
 }
 
-func (b batchRecord) encode() []byte {
+func (b batchRecord) Encode() []byte {
 	var w record.Writer
 	w.Uint(uint64(b.lane))
 	w.Uint(uint64(b.n))

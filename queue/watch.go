@@ -3,8 +3,6 @@ package queue
 import (
 	"context"
 	"iter"
-	"maps"
-	"slices"
 	"sync"
 )
 
@@ -187,11 +185,7 @@ func (v *fileView) collect() error {
 		return err
 	}
 	last += uint64(len(v.log))
-	for _, id := range slices.Sorted(maps.Keys(v.entries)) {
-		h := v.entries[id]
-		if !h.put {
-			continue
-		}
+	for _, h := range v.put {
 		c := change{entry: h.cur, at: last}
 		if h.old != nil {
 			c.from = h.old.State

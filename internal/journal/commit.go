@@ -239,6 +239,9 @@ func (f *File) tryCommit(ops []*op) (failed *op, err error) {
 
 // finish commits what the functions of a group wrote.
 func (f *File) finish(btx *bolt.Tx, g *group) error {
+	if err := g.encodeAll(); err != nil {
+		return err
+	}
 	if err := f.putGroup(btx, g); err != nil {
 		return err
 	}
@@ -282,7 +285,8 @@ type state struct {
 // group is what the functions of one commit share.
 type group struct {
 	over    *recent // what is recent, with what the group changes
-	changed map[string]struct{}
+	number  uint64  // tells its items from those of others
+	changed []placed
 	put     int64 // bytes of keys and values that the group put
 	kept    any   // Tx.Kept
 
@@ -298,13 +302,46 @@ type group struct {
 
 func newGroup(f *File) *group {
 	s := f.synced.Load()
-	return &group{over: s.over.copy(), tail: s.tail, changed: map[string]struct{}{}, reserve: f.opts.reserve()}
+	f.groups++
+	return &group{over: s.over.copy(), number: f.groups, tail: s.tail, reserve: f.opts.reserve()}
 }
 
-func (g *group) set(key string, it item) {
-	g.over.set(key, it)
-	g.changed[key] = struct{}{}
+// placed is an item and where it is.
+type placed struct {
+	key string
+	it  *item
+}
+
+func (g *group) set(key string, it *item) {
+	it.group, it.slot = g.number, len(g.changed)
+	if old := g.over.set(key, it); old != nil && old.group == g.number {
+		it.slot = old.slot
+		g.changed[it.slot].it = it
+	} else {
+		g.changed = append(g.changed, placed{key, it})
+	}
 	g.put += int64(len(key) + len(it.value))
+}
+
+// encode gives an item of this group its value.
+func (g *group) encode(b Bucket, it *item) error {
+	if it.late == nil {
+		return nil
+	}
+	it.value, it.late = it.late.Encode(), nil
+	n := len(it.value)
+	g.over.size += int64(n)
+	g.put += int64(n)
+	return checkLength(b, n)
+}
+
+func (g *group) encodeAll() error {
+	for _, c := range g.changed {
+		if err := g.encode(Bucket(c.key[0]), c.it); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *group) chain(l linker, prev [chainSize]byte, n uint64, body []byte) [chainSize]byte {

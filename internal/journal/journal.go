@@ -158,6 +158,7 @@ type File struct {
 
 	turn    chan struct{} // full while somebody commits, or copies between two commits
 	last    int           // how many functions the newest commit joined; the committer's
+	groups  uint64        // how many groups were begun; the committer's
 	ops     chan *op      // wait for a turn that is not theirs
 	stop    chan struct{} // closed when Close begins
 	stopped chan struct{} // closed when nobody commits any more

@@ -2,15 +2,16 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/tidwall/btree"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/tallystick/tallystick/internal/record"
+	"github.com/tallystick/tallystick/internal/seal"
 )
 
 // groups is the keyspace of what the commits since the newest checkpoint
@@ -31,10 +32,14 @@ type recent struct {
 	groups int   // how many group records hold it
 }
 
-// item is a record that was put, or one that is gone.
+// item is a record that was put, or one that is gone. Once it is published it
+// does not change.
 type item struct {
 	value []byte
 	gone  bool
+	late  Encoder // gives value once it is asked for
+	group uint64  // the number of the group that put it
+	slot  int     // its place among what that group changed
 }
 
 func newRecent() *recent { return &recent{tree: btree.NewMap[string, *item](16)} }
@@ -42,31 +47,33 @@ func newRecent() *recent { return &recent{tree: btree.NewMap[string, *item](16)}
 // copy returns a recent that can be changed without changing r.
 func (r *recent) copy() *recent { return &recent{r.tree.Copy(), r.size, r.groups} }
 
-func (r *recent) set(key string, it item) {
-	old, replaced := r.tree.Set(key, &it)
+// set returns what was there before, nil where nothing was.
+func (r *recent) set(key string, it *item) *item {
+	old, replaced := r.tree.Set(key, it)
 	r.size += int64(len(it.value))
 	if replaced {
 		r.size -= int64(len(old.value))
-	} else {
-		r.size += int64(len(key))
+		return old
 	}
+	r.size += int64(len(key))
+	return nil
 }
 
 // checkpointSize is how much may be recent before it goes to its keyspaces, and
 // maxGroups in how many group records, whose keys are read with each commit.
-func (o Options) checkpointSize() int64 { return min(1<<20, o.maxSize()/64) }
+func (o Options) checkpointSize() int64 { return min(2<<20, o.maxSize()/64) }
 
 const maxGroups = 256
 
-// encode writes the group record of the records at keys into w.
-func (r *recent) encode(w *record.Writer, keys []string) {
-	for _, k := range keys {
-		it, _ := r.tree.Get(k)
-		w.Byte(k[0])
-		w.String(k[1:])
-		w.Bool(it.gone)
-		if !it.gone {
-			w.Bytes(it.value)
+// write writes the group record into w.
+func (g *group) write(w *record.Writer) {
+	slices.SortFunc(g.changed, func(a, b placed) int { return cmp.Compare(a.key, b.key) })
+	for _, c := range g.changed {
+		w.Byte(c.key[0])
+		w.String(c.key[1:])
+		w.Bool(c.it.gone)
+		if !c.it.gone {
+			w.Bytes(c.it.value)
 		}
 	}
 }
@@ -99,7 +106,7 @@ func eachChange(plain []byte, known []Bucket, fn func(change) error) error {
 func (r *recent) take(plain []byte, known []Bucket) error {
 	r.groups++
 	return eachChange(plain, known, func(ch change) error {
-		r.set(at(ch.bucket, ch.key), item{ch.value, ch.gone})
+		r.set(at(ch.bucket, ch.key), &item{value: ch.value, gone: ch.gone})
 		return nil
 	})
 }
@@ -134,10 +141,8 @@ func (f *File) putGroup(btx *bolt.Tx, g *group) error {
 	}
 	g.over.groups++
 	key := binary.BigEndian.AppendUint64(nil, uint64(btx.ID()))
-	keys := slices.AppendSeq(make([]string, 0, len(g.changed)), maps.Keys(g.changed))
-	slices.Sort(keys)
 	w := record.Writer{B: f.scratch.plain[:0]}
-	g.over.encode(&w, keys)
+	g.write(&w)
 	sealed, err := f.box.Seal(f.scratch.sealed[:0], w.B, place(groups, key))
 	if err != nil {
 		return err
@@ -166,6 +171,9 @@ func (f *File) checkpoint(btx *bolt.Tx, g *group) error {
 	return err
 }
 
+// roomStep is how much room for sealed records is taken at a time.
+const roomStep = 64 << 10
+
 // settler writes what is recent to the keyspaces, in order.
 type settler struct {
 	f    *File
@@ -174,6 +182,7 @@ type settler struct {
 	in   Bucket
 	to   *bolt.Bucket
 	last string // the last key that was in the keyspace before
+	room []byte // for the sealed records, until they are written
 }
 
 func (s *settler) enter(b Bucket, first []byte) {
@@ -201,12 +210,23 @@ func (s *settler) settle(b Bucket, key []byte, it *item) error {
 		s.g.sum.replace(old, nil)
 		return s.to.Delete(key)
 	}
-	sealed, err := s.f.box.Seal(nil, it.value, place(b, key))
+	sealed, err := s.seal(it.value, b, key)
 	if err != nil {
 		return err
 	}
 	s.g.sum.replace(old, sealed)
 	return s.to.Put(key, sealed)
+}
+
+// seal seals into room; what is there already stays where it is.
+func (s *settler) seal(value []byte, b Bucket, key []byte) ([]byte, error) {
+	if need := len(value) + seal.Overhead; cap(s.room)-len(s.room) < need {
+		s.room = make([]byte, 0, max(need, roomStep))
+	}
+	from := len(s.room)
+	var err error
+	s.room, err = s.f.box.Seal(s.room, value, place(b, key))
+	return s.room[from:len(s.room):len(s.room)], err
 }
 
 func (f *File) dropGroups(btx *bolt.Tx, g *group) error {

@@ -62,11 +62,17 @@ func (m *model) check(tx *journal.Tx) error {
 	return err
 }
 
-// write does something at random inside one function of a commit.
+// late is a record that is encoded when it has to be.
+type late string
+
+func (l late) Encode() []byte { return []byte(l) }
+
+// write does something at random inside one function of a commit, and often
+// looks at what came of it.
 func (m *model) write(t *rapid.T, tx *journal.Tx) error {
 	for range rapid.IntRange(1, 6).Draw(t, "writes") {
 		k := fmt.Sprintf("%02d", rapid.IntRange(0, 39).Draw(t, "key"))
-		switch rapid.IntRange(0, 3).Draw(t, "write") {
+		switch rapid.IntRange(0, 6).Draw(t, "write") {
 		case 0:
 			delete(m.records, k)
 			if err := tx.Delete(data, []byte(k)); err != nil {
@@ -78,6 +84,28 @@ func (m *model) write(t *rapid.T, tx *journal.Tx) error {
 			if _, err := tx.Log([]byte(body)); err != nil {
 				return err
 			}
+		case 2:
+			v := late(fmt.Sprint("late ", len(m.events), rapid.IntRange(0, 1<<20).Draw(t, "late")))
+			m.records[k] = string(v)
+			if err := tx.PutLate(data, []byte(k), v); err != nil {
+				return err
+			}
+		case 3:
+			if _, there := m.records[k]; !there {
+				m.records[k] = string(make([]byte, 32))
+			}
+			v, err := tx.Edit(data, []byte(k), 32)
+			if err != nil {
+				return err
+			}
+			if len(v) > 0 {
+				v[rapid.IntRange(0, len(v)-1).Draw(t, "place")]++
+			}
+			m.records[k] = string(v)
+		case 4:
+			if err := m.check(tx); err != nil {
+				return err
+			}
 		default:
 			v := bytes.Repeat([]byte{byte(len(m.events)), k[1]}, rapid.IntRange(0, 6000).Draw(t, "size"))
 			m.records[k] = string(v)
@@ -86,7 +114,10 @@ func (m *model) write(t *rapid.T, tx *journal.Tx) error {
 			}
 		}
 	}
-	return m.check(tx)
+	if rapid.Bool().Draw(t, "look") {
+		return m.check(tx)
+	}
+	return nil
 }
 
 // What is read is the same wherever it stands: in the keyspaces, among what is
@@ -126,6 +157,47 @@ func TestRecentAndSettledAreOne(t *testing.T) {
 		require.NoError(t, f.VerifyLog(t.Context()))
 		require.NoError(t, f.Close())
 	})
+}
+
+// counted is a record that counts how often it is encoded.
+type counted struct {
+	text  string
+	times int
+}
+
+func (c *counted) Encode() []byte {
+	c.times++
+	return []byte(c.text)
+}
+
+// Of what functions of a commit put late at one key the last is encoded, once,
+// unless it is read before; what one that fails put is not.
+func TestLateIsEncodedOnce(t *testing.T) {
+	f := open(t, tempPath(t), options())
+	first, read, last := &counted{text: "first"}, &counted{text: "read"}, &counted{text: "last"}
+	require.NoError(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+		for _, c := range []*counted{first, read} {
+			require.NoError(t, tx.PutLate(data, key(1), c))
+		}
+		for range 2 {
+			v, err := tx.Get(data, key(1))
+			require.NoError(t, err)
+			require.Equal(t, "read", string(v))
+		}
+		return tx.PutLate(data, key(1), last)
+	}))
+	failed := &counted{text: "failed"}
+	require.ErrorIs(t, f.Update(t.Context(), func(tx *journal.Tx) error {
+		require.NoError(t, tx.PutLate(data, key(1), &counted{text: "failed, too"}))
+		require.NoError(t, tx.PutLate(data, key(1), failed))
+		return errWithdrawn
+	}), errWithdrawn)
+	require.NoError(t, f.View(func(tx *journal.Tx) error {
+		v, err := tx.Get(data, key(1))
+		require.Equal(t, "last", string(v))
+		return err
+	}))
+	require.Equal(t, []int{0, 1, 1, 0}, []int{first.times, read.times, last.times, failed.times})
 }
 
 // All records of the keyspaces go to their places at a clean end, and what a

@@ -65,6 +65,11 @@ func (t *Tx) bucket(b Bucket) *bolt.Bucket { return t.tx.Bucket([]byte{byte(b)})
 // changed. The error is a *DamageError or wraps seal.ErrKey.
 func (t *Tx) Get(b Bucket, key []byte) ([]byte, error) {
 	if it, ok := t.recent(b, key); ok {
+		if it.late != nil {
+			if err := t.g.encode(b, it); err != nil {
+				return nil, err
+			}
+		}
 		return it.value, nil
 	}
 	v := t.bucket(b).Get(key)
@@ -90,7 +95,8 @@ func (t *Tx) recent(b Bucket, key []byte) (*item, bool) {
 	if over.tree.Len() == 0 {
 		return nil, false
 	}
-	return over.tree.Get(at(b, key))
+	var room [64]byte
+	return over.tree.Get(string(append(append(room[:0], byte(b)), key...)))
 }
 
 // Raw returns a record as it stands in its keyspace, nil when there is none.
@@ -110,18 +116,58 @@ const MaxValue = 1 << 20
 // Put stores value, of up to MaxValue bytes, at key, of 1 to 1024. value must not be changed
 // afterwards.
 func (t *Tx) Put(b Bucket, key, value []byte) error {
-	if len(value) > MaxValue {
-		return fmt.Errorf("record %c/%x has %d bytes, allowed are up to %d", b, key, len(value), MaxValue)
+	if err := checkLength(b, len(value)); err != nil {
+		return err
 	}
-	return t.change(b, key, item{value: value})
+	return t.change(b, key, &item{value: value})
+}
+
+func checkLength(b Bucket, n int) error {
+	if n > MaxValue {
+		return fmt.Errorf("a record of %c has %d bytes, allowed are up to %d", b, n, MaxValue)
+	}
+	return nil
+}
+
+// Encoder is a record that is not encoded yet.
+type Encoder interface{ Encode() []byte }
+
+// PutLate is Put of what value.Encode returns, which is called once: when the
+// commit's functions have run, unless one of them reads the record before.
+// What is put in its place first is never encoded. value must not be changed
+// afterwards.
+func (t *Tx) PutLate(b Bucket, key []byte, value Encoder) error {
+	if it, ok := t.recent(b, key); ok && it.group == t.g.number && it.late != nil {
+		t.wrote, it.late = true, value
+		return nil
+	}
+	return t.change(b, key, &item{late: value})
+}
+
+// Edit returns the record at key, size zeros where there is none, in memory
+// whose changes are part of the commit until the function ends.
+func (t *Tx) Edit(b Bucket, key []byte, size int) ([]byte, error) {
+	if it, ok := t.recent(b, key); ok && it.group == t.g.number && !it.gone && it.late == nil {
+		t.wrote = true
+		return it.value, nil
+	}
+	old, err := t.Get(b, key)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]byte, size)
+	if old != nil {
+		value = bytes.Clone(old)
+	}
+	return value, t.Put(b, key, value)
 }
 
 // Delete removes the record at key, if there is one.
 func (t *Tx) Delete(b Bucket, key []byte) error {
-	return t.change(b, key, item{gone: true})
+	return t.change(b, key, &item{gone: true})
 }
 
-func (t *Tx) change(b Bucket, key []byte, it item) error {
+func (t *Tx) change(b Bucket, key []byte, it *item) error {
 	if len(key) == 0 || len(key) > maxKey {
 		return fmt.Errorf("a key of %c has %d bytes, allowed are 1 to %d", b, len(key), maxKey)
 	}
@@ -137,6 +183,11 @@ func (t *Tx) change(b Bucket, key []byte, it item) error {
 func (t *Tx) Scan(b Bucket, prefix, from []byte, fn func(key, value []byte) (bool, error)) error {
 	if bytes.Compare(from, prefix) < 0 {
 		from = prefix
+	}
+	if t.g != nil {
+		if err := t.g.encodeAll(); err != nil {
+			return err
+		}
 	}
 	m := t.merge(b, from)
 	for k, v, old := m.next(); k != nil && bytes.HasPrefix(k, prefix); k, v, old = m.next() {

@@ -44,8 +44,8 @@ const (
 	tagSize    = 16
 	// MaxKeyName bounds the name that each sealed record carries.
 	MaxKeyName = 32
-	// overhead is what a seal adds at most.
-	overhead = 2 + MaxKeyName + nameSum + nonceSize + tagSize
+	// Overhead is what a seal adds at most.
+	Overhead = 2 + MaxKeyName + nameSum + nonceSize + tagSize
 )
 
 var (
@@ -112,7 +112,7 @@ func (b *Box) aead(name string) (cipher.AEAD, error) {
 
 // Seal appends the sealed form of plain at context to dst.
 func (b *Box) Seal(dst, plain, context []byte) ([]byte, error) {
-	dst = slices.Grow(dst, len(plain)+overhead)
+	dst = slices.Grow(dst, len(plain)+Overhead)
 	if b.keys == nil {
 		d := b.digest(plain, context)
 		dst = append(dst, formDigest)
@@ -218,15 +218,21 @@ func (b *Box) bind(context []byte) *[]byte {
 
 func (b *Box) digest(plain, context []byte) [sha256.Size]byte {
 	h := sha256.New()
+	b.writeDigest(h, plain, context)
+	var d [sha256.Size]byte
+	h.Sum(d[:0])
+	return d
+}
+
+// writeDigest has h hold what a record's digest is made of.
+func (b *Box) writeDigest(h hash.Hash, plain, context []byte) {
 	var n [2]byte
 	binary.BigEndian.PutUint16(n[:], uint16(len(context)))
+	h.Reset()
 	h.Write(b.journal[:])
 	h.Write(n[:])
 	h.Write(context)
 	h.Write(plain)
-	var d [sha256.Size]byte
-	h.Sum(d[:0])
-	return d
 }
 
 // Chain returns the hash that links the journal's events: an HMAC under the
