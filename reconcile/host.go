@@ -24,11 +24,13 @@ type Host interface {
 	SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (inland, foreign queue.Balance, err error)
 	// SendDetail uploads one entry of b (0320). Approved means that the host
 	// lacked it and has it now, Duplicate that it has it and it is equal,
-	// Refused that it has it with other content.
+	// Refused that it has it with other content, NotFound that the host has left
+	// the batch and says nothing of it.
 	SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error)
 	// EndBatch tells the host that b is complete with so many records (0320,
 	// 207 or 202). Approved means that both sides agree now, Refused that the
-	// host has something else; the host has closed the batch either way.
+	// host has something else; the host has closed the batch either way. NotFound
+	// means that it has left the batch before.
 	EndBatch(ctx context.Context, b queue.Batch, balanced bool, records int) (queue.Answer, error)
 	// Foreign tells whether the host counts an entry among foreign cards.
 	Foreign(e queue.Entry) bool

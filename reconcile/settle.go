@@ -38,8 +38,10 @@ var ErrWithoutHost = errors.New("the batch was settled without telling its host"
 // do not agree: a person has to look at the entries.
 type OutOfBalanceError struct {
 	Batch queue.BatchID
-	// Different are the entries that the host has with other content. When
-	// there are none the host has entries that this device does not know.
+	// Different are the entries that the host has with other content, or of
+	// which it says nothing as it has left the batch. When there are none the
+	// host has entries that this device does not know, or has left the batch
+	// before it said that it has none.
 	Different []queue.ID
 	// Mended are the entries that the host lacked and took from the upload.
 	Mended []queue.ID
@@ -47,7 +49,7 @@ type OutOfBalanceError struct {
 
 func (e *OutOfBalanceError) Error() string {
 	if len(e.Different) == 0 {
-		return fmt.Sprintf("batch %s is out of balance: the host has something that is not in it", e.Batch)
+		return fmt.Sprintf("batch %s is out of balance: the host has, or may have, something that is not in it", e.Batch)
 	}
 	ids := make([]string, len(e.Different))
 	for i, id := range e.Different {
@@ -65,9 +67,10 @@ func (e *OutOfBalanceError) Error() string {
 // returns the same Result again and sends nothing.
 //
 // A batch that the host left by itself (queue.Batch.Superseded) is settled like
-// any other. A host that will not speak of it any more ends each call with its
-// error: hold its statement against the journal, and record the batch by
-// queue.SettleBatch.
+// any other. One that it will not speak of any more is out of balance, but where
+// it had said that the totals are equal: hold its statement against the journal.
+// A host that ends each call with its error leaves that to a person, too, who
+// records the batch by queue.SettleBatch.
 //
 // Errors: ErrWithoutHost for a batch that queue.SettleBatch settled by itself;
 // queue.ErrState for an open batch (CloseBatch it first);
@@ -324,8 +327,10 @@ func (s *settlement) end(ctx context.Context) error {
 	switch a.Verdict {
 	case queue.Approved, queue.Duplicate:
 		s.progress.agreed = len(s.progress.different) == 0
-	case queue.Refused, queue.NotFound:
+	case queue.Refused:
 		s.progress.agreed = false
+	case queue.NotFound: // it left the batch, and what it said before stands
+		s.progress.agreed = s.progress.balanced()
 	default:
 		return fmt.Errorf("the host answered %q to the end of the batch, call again", a.Code)
 	}

@@ -204,3 +204,31 @@ func TestProgressOfManyCurrenciesIsKept(t *testing.T) {
 		require.Error(t, err, "cut at %d", i)
 	}
 }
+
+// A host that left the batch before its end was answered holds the lane up no
+// longer. What it had said of the totals stands.
+func TestSettleAfterTheHostHasLeft(t *testing.T) {
+	for _, lacks := range []bool{false, true} {
+		q, h := open(t), newHost()
+		b := day(t, q, h)
+		require.NoError(t, q.Drain(bg, lane, h))
+		if lacks {
+			delete(h.booked, 2)
+		}
+		h.ends[1] = queue.NotFound
+		h.batch = 1
+		r, err := Settle(bg, q, b, h)
+		require.Equal(t, !lacks, r.Balanced)
+		if lacks {
+			var out *OutOfBalanceError
+			require.ErrorAs(t, err, &out)
+			require.ErrorContains(t, err, "may have")
+			require.Equal(t, []queue.ID{2}, out.Mended)
+		} else {
+			require.NoError(t, err)
+		}
+		batch, err := q.Batch(bg, b)
+		require.NoError(t, err)
+		require.Equal(t, queue.BatchSettled, batch.State)
+	}
+}

@@ -30,6 +30,7 @@ type incoming struct {
 	m      *codec.Message
 	raw    []byte // what the MAC is made over, and the MAC
 	header codec.Header
+	left   bool // it says that the host has left the batch that was asked about
 }
 
 // conn is one connection. A goroutine reads it until it ends, so that a peer
@@ -138,7 +139,7 @@ func (l *Link) readAll(c *conn) error {
 			l.tell(Event{Kind: Stray, Err: err})
 			continue
 		}
-		if l.deliver(c, incoming{m, frame.Body, frame.Header}) {
+		if l.deliver(c, incoming{m: m, raw: frame.Body, header: frame.Header}) {
 			strays = 0
 			if c.retired() && c.owes() == 0 {
 				return errRetired

@@ -46,6 +46,7 @@ type Link struct {
 	late    []Late
 	toldOf  queue.BatchID // the batch whose totals were told last, by a style without an end message
 	told    []queue.Totals
+	doubted doubted
 }
 
 // session is what a sign-in brought.

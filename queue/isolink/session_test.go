@@ -195,6 +195,40 @@ func TestABatchThatTheHostHasLeft(t *testing.T) {
 	require.Equal(t, queue.Unavailable, a.Verdict, "without a MAC it may mean that we are not signed in")
 }
 
+// 77 to the messages of a settlement may ask for a sign-in. Where that brought
+// another number, and the host says it again, the batch is none of its own any
+// more: no call is to be repeated for ever.
+func TestASettlementOfABatchThatTheHostHasLeft(t *testing.T) {
+	h := newScripted(t, financial(func(a *asked) { unsigned(a, "77", func(m *codec.Message) { m.Unset(48) }) }))
+	l := h.link(nil)
+	_, err := l.Prepare(t.Context())
+	require.NoError(t, err)
+	b := queue.Batch{HostBatch: 41}
+	sum := queue.Totals{Currency: queue.CNY, Inland: queue.Sums{DebitCount: 1, Debit: 1}}
+	_, _, err = l.SendTotals(t.Context(), b, sum)
+	require.Equal(t, "77", requireReason(t, isolink.HostBusy, err).Code)
+	for range 3 {
+		in, out, err := l.SendTotals(t.Context(), b, sum)
+		require.NoError(t, err)
+		require.Equal(t, []queue.Balance{queue.BalanceError, queue.BalanceError}, []queue.Balance{in, out})
+		for _, send := range []func() (queue.Answer, error){
+			func() (queue.Answer, error) { return l.SendDetail(t.Context(), b, cardEntry()) },
+			func() (queue.Answer, error) { return l.EndBatch(t.Context(), b, false, 1) },
+		} {
+			a, err := send()
+			require.NoError(t, err)
+			require.Equal(t, queue.Answer{Verdict: queue.NotFound, Code: "77"}, a)
+		}
+	}
+	require.Equal(t, 2, h.count(0x0800), "one sign-in was worth trying")
+	b.HostBatch = 42 // its own: a sign-in is what it wants
+	_, err = l.EndBatch(t.Context(), b, false, 1)
+	require.Equal(t, "77", requireReason(t, isolink.HostBusy, err).Code)
+	_, err = l.Prepare(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 3, h.count(0x0800))
+}
+
 // A sign-in that brings another batch number between Prepare and Send: what was
 // not sent yet can still have the new one.
 func TestABatchThatTheHostLeavesMeanwhile(t *testing.T) {

@@ -35,6 +35,9 @@ func (l *Link) SendTotals(ctx context.Context, b queue.Batch, t queue.Totals) (i
 	text, has := in.m.Text(48)
 	said, err := codec.ParseTotals48(text)
 	if code, ok := in.m.Text(39); ok && (!has || err != nil || said.Inland.Verdict == codec.VerdictNone) {
+		if in.left {
+			return queue.BalanceError, queue.BalanceError, nil
+		}
 		return 0, 0, &LineError{During: mtiSettle.String(), Reason: refusal(l.opts.Codes(code)), Code: code}
 	}
 	if err != nil {
@@ -153,7 +156,8 @@ func (l *Link) detail(e queue.Entry) (d codec.Detail48, err error) {
 // balanced or not, with so many records. Approved: the batch is closed and both
 // sides agree. Refused (code 95): it is closed and they do not. Duplicate: it was
 // closed before. After each the link signs in anew before the next entry, for
-// the new batch number.
+// the new batch number. NotFound: the host has left the batch, as of SendDetail,
+// which it does where an answer to this message was lost.
 //
 // Errors: as of SendTotals; with any other code the batch is not closed.
 //
@@ -225,7 +229,8 @@ func (l *Link) manage(ctx context.Context, build func(context.Context) (*codec.M
 		return in, err
 	}
 	code, _ := in.m.Text(39)
-	l.heed(in, session.n, code, false)
+	in.left = code == "77" && l.left(batchOf(m), session)
+	l.heed(in, session.n, code, in.left)
 	if endsBatch(m) && ofBatch(l.opts.Codes(code)) {
 		l.batchEnded(ctx, code)
 	}
@@ -240,6 +245,34 @@ func (l *Link) batchEnded(ctx context.Context, code string) {
 		_ = l.signOff(ctx) // told as an event
 	}
 	l.leave()
+}
+
+// left tells whether a 77 to a message about a batch says that the host has left
+// that batch: the sign-in that holds brought another number, and it came after
+// such a 77, which could have asked for it.
+func (l *Link) left(batch int, s session) bool {
+	if batch == 0 || s.line.HostBatch == 0 || uint32(batch) == s.line.HostBatch {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.doubted.batch != batch {
+		l.doubted = doubted{batch, s.n}
+	}
+	return s.n > l.doubted.session
+}
+
+// doubted is the batch that the host would not speak of, first in which session.
+type doubted struct{ batch, session int }
+
+// batchOf is the batch number in a message, 0 where it has none.
+func batchOf(m *codec.Message) int {
+	text, _ := m.Text(60)
+	p, err := codec.ParsePrivate60(text)
+	if err != nil {
+		return 0
+	}
+	return p.Batch
 }
 
 func endsBatch(m *codec.Message) bool {
@@ -270,6 +303,9 @@ func (l *Link) coded(in incoming, err error, speaks func(codec.Response) bool) (
 	code, ok := in.m.Text(39)
 	if !ok {
 		return queue.Answer{}, &AnswerError{Type: in.m.Type(), DE: 39}
+	}
+	if in.left {
+		return queue.Answer{Verdict: queue.NotFound, Code: code}, nil
 	}
 	if r := l.opts.Codes(code); !speaks(r) {
 		return queue.Answer{}, &LineError{During: mtiUpload.String(), Reason: refusal(r), Code: code}
