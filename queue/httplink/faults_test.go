@@ -297,6 +297,55 @@ func TestARefusedPort(t *testing.T) {
 	p.agree()
 }
 
+// The session is resumed over reconnects, also after a handshake that broke.
+func TestReconnectsAreResumed(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %t", h2), func(t *testing.T) {
+			ca := newAuthority(t)
+			server := httptest.NewUnstartedServer(&refhost.Host{})
+			server.TLS, server.EnableHTTP2 = ca.demand(t), h2
+			resumed := make(chan bool, 16)
+			server.TLS.VerifyConnection = func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil }
+			server.Config.ErrorLog = quiet()
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			proxy, err := faultproxy.Listen(server.Listener.Addr().String(), faultproxy.Records)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+			l, err := httplink.New(lane, "https://"+proxy.Addr(), fakeJournal{}, &httplink.Options{AskAfter: time.Nanosecond,
+				TLS: &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{ca.device(t)}}})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, l.Close()) })
+			lose := func() { // the line, and see it
+				proxy.Refuse()
+				for {
+					if _, err := l.Prepare(t.Context()); err != nil && reasonOf(t, err) == httplink.ConnRefused {
+						break
+					}
+				}
+				require.NoError(t, proxy.Admit())
+			}
+			_, err = l.Prepare(t.Context())
+			require.NoError(t, err)
+			require.False(t, <-resumed)
+			for _, struck := range []bool{false, true, true} {
+				lose()
+				if struck {
+					proxy.Strike(faultproxy.Fault{Kind: faultproxy.Cut, To: faultproxy.ToDevice, At: 3})
+					_, err = l.Prepare(t.Context())
+					require.Error(t, err)
+				}
+				_, err = l.Prepare(t.Context())
+				require.NoError(t, err)
+				require.NotEmpty(t, resumed)
+				for len(resumed) > 0 {
+					require.True(t, <-resumed, "what broke did not cost a full handshake")
+				}
+			}
+		})
+	}
+}
+
 // secured is a server of mutual TLS 1.3, and how a device meets it.
 func secured(t *testing.T, h *refhost.Host, h2 bool) (*httptest.Server, *tls.Config) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tallystick/tallystick/internal/resume"
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
 )
@@ -20,6 +21,7 @@ type Link struct {
 	base    *url.URL
 	journal Journal
 	opts    Options
+	resumed *resume.Sessions
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -57,10 +59,11 @@ func New(lane queue.Lane, base string, journal Journal, opts *Options) (*Link, e
 	if o.TLS = o.TLS.Clone(); o.TLS == nil {
 		o.TLS = &tls.Config{}
 	}
+	l := &Link{lane: lane, base: u, journal: journal, resumed: resume.New(4), turn: make(chan struct{}, 1)}
 	if o.TLS.ClientSessionCache == nil {
-		o.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		o.TLS.ClientSessionCache = l.resumed
 	}
-	l := &Link{lane: lane, base: u, journal: journal, opts: o, http: o.transport(), turn: make(chan struct{}, 1)}
+	l.opts, l.http = o, o.transport()
 	l.life, l.end = context.WithCancel(context.Background())
 	return l, nil
 }

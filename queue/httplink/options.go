@@ -26,7 +26,9 @@ type Journal interface {
 // to it. Card and WithholdData may change only while nothing is in doubt.
 type Options struct {
 	// TLS is how hands are shaken; it is copied. Its zero MinVersion means TLS 1.3,
-	// and Certificates are what the host knows the device by.
+	// and Certificates are what the host knows the device by. Sessions are resumed
+	// where the host lets them be, also after a line that broke. For a line that is
+	// paid by the byte set CurvePreferences to X25519 alone: see isolink.ThinTLS.
 	TLS *tls.Config
 	// Token gives the bearer token of each request, for a host that knows the
 	// device by one. It is never printed and goes over TLS only.

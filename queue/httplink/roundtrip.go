@@ -47,6 +47,7 @@ func (l *Link) roundTrip(req *http.Request, via *http.Transport, connected *atom
 	}
 	resp, err := via.RoundTrip(once(req, connected))
 	if err != nil {
+		l.resumed.Failed(err)
 		l.trust(false)
 		return response{err: lineError(during, quoting{err})}
 	}

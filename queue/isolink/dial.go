@@ -3,13 +3,10 @@ package isolink
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"net"
-	"slices"
-	"sync"
-	"syscall"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/resume"
 )
 
 // Dialer opens a connection to the host. It returns when ctx is done. One that
@@ -41,54 +38,13 @@ func TLS(address string, config *tls.Config) Dialer {
 	if c.ClientSessionCache != nil {
 		return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
 	}
-	kept := &sessions{ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+	kept := resume.New(4)
 	c.ClientSessionCache = kept
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, "tcp", address)
-		if err != nil && !broke(err) {
-			kept.drop()
-		}
+		kept.Failed(err)
 		return conn, err
 	}
-}
-
-// sessions keeps what can be resumed over a line that broke in the handshake:
-// crypto/tls forgets it with every handshake that fails, whose fault it was or
-// not. What the host would not have is dropped by the Dialer.
-type sessions struct {
-	tls.ClientSessionCache
-	mu     sync.Mutex
-	failed []string // keys that crypto/tls wanted to forget
-}
-
-func (s *sessions) Put(key string, state *tls.ClientSessionState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state != nil {
-		s.ClientSessionCache.Put(key, state)
-		s.failed = slices.DeleteFunc(s.failed, func(k string) bool { return k == key })
-		return
-	}
-	if !slices.Contains(s.failed, key) {
-		s.failed = append(s.failed, key)
-	}
-}
-
-func (s *sessions) drop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range s.failed {
-		s.ClientSessionCache.Put(key, nil)
-	}
-	s.failed = nil
-}
-
-// broke tells whether it was the line that ended a handshake, not the host.
-func broke(err error) bool {
-	var errno syscall.Errno
-	var network net.Error
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) ||
-		errors.As(err, &errno) || (errors.As(err, &network) && network.Timeout())
 }
 
 // ThinTLS is TLS for a line that is slow or paid by the byte: it agrees on keys

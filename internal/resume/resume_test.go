@@ -1,8 +1,9 @@
-package isolink
+package resume
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,8 @@ import (
 
 // A session outlives a line that broke, not a host that would not have it.
 func TestSessionsAreDroppedByRefusals(t *testing.T) {
-	s := &sessions{ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+	s := New(4)
+	refused := errors.New("tls: the host would not have it")
 	state := &tls.ClientSessionState{}
 	has := func() bool {
 		got, ok := s.Get("host")
@@ -23,12 +25,14 @@ func TestSessionsAreDroppedByRefusals(t *testing.T) {
 	}
 	s.Put("host", state)
 	s.Put("host", nil)
+	s.Failed(io.EOF)
+	s.Failed(nil)
 	require.True(t, has())
 	s.Put("host", state)
-	s.drop()
+	s.Failed(refused)
 	require.True(t, has(), "it was given anew since")
 	s.Put("host", nil)
-	s.drop()
+	s.Failed(refused)
 	require.False(t, has())
 
 	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded,
