@@ -13,7 +13,8 @@ import (
 )
 
 // tell shows what happens beside the cashier's own work: warnings, and how ends
-// what was left open.
+// what was left open. An entry that came to its end before tell has seen it at
+// all is new to it (Event.From is 0), and told all the same.
 func (t *till) tell(ctx context.Context) {
 	last := ""
 	for ev := range t.q.Watch(ctx) {
@@ -24,15 +25,23 @@ func (t *till) tell(ctx context.Context) {
 				t.say(sayWarning, s)
 				last = s
 			}
-		case ev.From == 0 || e.State == ev.From:
+		case e.State == ev.From:
 		case e.Op == queue.Sale && e.State == queue.Reversed:
-			t.say(sayUndone, e.ID)
+			t.sayAfter(sayUndone, e.ID)
 		case e.Op == queue.Void && e.State == queue.Accepted:
-			t.say(sayVoided, e.Original)
+			t.sayAfter(sayVoided, e.Original)
 		case (e.Op == queue.Void || e.Op == queue.Refund) && e.State == queue.Declined:
-			t.say(sayNotVoided, e.Original, e.Answer.Code)
+			t.sayAfter(sayNotVoided, e.Original, e.Answer.Code)
 		}
 	}
+}
+
+// sayAfter writes one line behind the command that is being carried out: "undone"
+// does not come before "no outcome".
+func (t *till) sayAfter(what text, args ...any) {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.say(what, args...)
 }
 
 // status shows what waits, what needs a person, and whether the till may be

@@ -34,6 +34,7 @@ type till struct {
 	links   map[queue.Lane]*alarm.HostUplink
 	lang    screen.Lang
 	in      *bufio.Scanner
+	turn    sync.Mutex // held by a command: what it led to is told after it
 	mu      sync.Mutex // one line at a time
 	out     io.Writer
 }
@@ -101,22 +102,10 @@ func (t *till) work(ctx context.Context, cfg config) (err error) {
 func (t *till) obey(ctx context.Context) error {
 	for t.prompt() {
 		word, rest, _ := strings.Cut(strings.TrimSpace(t.in.Text()), " ")
-		var err error
-		switch word {
-		case "":
-		case "cash", "card":
-			err = t.sell(ctx, word, strings.TrimSpace(rest))
-		case "void":
-			err = t.void(ctx, strings.TrimSpace(rest))
-		case "close":
-			err = t.closeDay(ctx)
-		case "status":
-			err = t.status(ctx)
-		case "quit":
+		if word == "quit" {
 			return nil
-		default:
-			t.say(sayHelp)
 		}
+		err := t.carryOut(ctx, word, strings.TrimSpace(rest))
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -130,6 +119,25 @@ func (t *till) obey(ctx context.Context) error {
 	return t.in.Err()
 }
 
+func (t *till) carryOut(ctx context.Context, word, rest string) error {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	switch word {
+	case "":
+	case "cash", "card":
+		return t.sell(ctx, word, rest)
+	case "void":
+		return t.void(ctx, rest)
+	case "close":
+		return t.closeDay(ctx)
+	case "status":
+		return t.status(ctx)
+	default:
+		t.say(sayHelp)
+	}
+	return nil
+}
+
 func (t *till) prompt() bool {
 	t.mu.Lock()
 	fmt.Fprint(t.out, "> ")
@@ -137,9 +145,11 @@ func (t *till) prompt() bool {
 	return t.in.Scan()
 }
 
-// ask puts a question that is answered with y or n.
+// ask puts a question that is answered with y or n. The cashier may take long.
 func (t *till) ask(question text, args ...any) bool {
 	t.say(question, args...)
+	t.turn.Unlock()
+	defer t.turn.Lock()
 	return t.prompt() && strings.HasPrefix(strings.ToLower(strings.TrimSpace(t.in.Text())), "y")
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/tallystick/tallystick/examples/acquirer/host"
 	"github.com/tallystick/tallystick/examples/courier/screen"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/alarm"
 )
 
 // cashier types commands and reads what the till says.
@@ -29,9 +31,10 @@ type cashier struct {
 	types *io.PipeWriter
 	ended chan error
 
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
+	mu     sync.Mutex
+	text   bytes.Buffer
+	warned bytes.Buffer // the warnings of text, which come at any moment
+	more   chan struct{}
 }
 
 func (c *cashier) Write(b []byte) (int, error) {
@@ -39,6 +42,9 @@ func (c *cashier) Write(b []byte) (int, error) {
 	defer c.mu.Unlock()
 	close(c.more)
 	c.more = make(chan struct{})
+	if bytes.HasPrefix(b, []byte("! ")) {
+		c.warned.Write(b)
+	}
 	return c.text.Write(b)
 }
 
@@ -63,10 +69,22 @@ func (c *cashier) do(line string, says ...string) {
 // was said up to there.
 func (c *cashier) hear(says ...string) {
 	c.t.Helper()
-	late := time.After(30 * time.Second)
+	c.find(&c.text, says)
+}
+
+// warning waits until the till has warned of all of these, be it before what was
+// heard last.
+func (c *cashier) warning(says ...string) {
+	c.t.Helper()
+	c.find(&c.warned, says)
+}
+
+func (c *cashier) find(in *bytes.Buffer, says []string) {
+	c.t.Helper()
+	late := time.After(5 * time.Minute) // ends a till that hangs
 	for {
 		c.mu.Lock()
-		heard, more := c.text.String(), c.more
+		heard, more := in.String(), c.more
 		c.mu.Unlock()
 		rest, missing := heard, ""
 		for _, s := range says {
@@ -78,7 +96,7 @@ func (c *cashier) hear(says ...string) {
 		}
 		if missing == "" {
 			c.mu.Lock()
-			c.text.Next(len(heard) - len(rest))
+			in.Next(len(heard) - len(rest))
 			c.mu.Unlock()
 			return
 		}
@@ -133,7 +151,7 @@ func TestDay(t *testing.T) {
 	c = start(t, s.Addr().String(), journal, screen.English)
 	c.do("card 8 order-4", "8.00 CNY approved by the chip, without the host.")
 	c.do("card 600", "Too much without the host.")
-	c.hear("! The host cannot be reached", "the host takes no connection; call support")
+	c.warning("! The host cannot be reached", "the host takes no connection; call support")
 	c.do("status", "acquirer: 1 waiting", "8.00 CNY", "! The host cannot be reached", "nothing listens at the host's address", "NOT safe to wipe")
 	c.quit()
 
@@ -208,4 +226,52 @@ func TestWords(t *testing.T) {
 	for _, both := range texts {
 		require.Equal(t, verb.FindAllString(string(both[1]), -1), verb.FindAllString(string(both[2]), -1), "%s", both[0])
 	}
+}
+
+// How a sale ends is told to a cashier whose screen was slow, and behind the
+// command that began it, however soon it ends.
+func TestEndsAreTold(t *testing.T) {
+	q, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, RetryMin: 1, RetryMax: 2})
+	require.NoError(t, err)
+	defer q.Close()
+	c := &cashier{t: t, more: make(chan struct{})}
+	till := &till{q: q, lang: screen.English, out: c}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); till.tell(ctx) }()
+	defer func() { stop(); <-ended }()
+	for !warnedOf(c) { // it watches once it warns
+		q.Warn(&alarm.Warning{Kind: alarm.Backlog, State: alarm.Raised, Lane: cards})
+		runtime.Gosched()
+	}
+
+	till.turn.Lock() // a command is carried out, and tell is held up by the first end
+	undo := func(ref string) queue.Entry {
+		e, err := q.Do(ctx, silentOnce{}, queue.Transaction{Ref: ref, Lane: cards, Op: queue.Sale, Tender: queue.CardTender,
+			Amount: queue.Money{Minor: 2000, Currency: queue.CNY}, Card: queue.Card{PAN: queue.NewSecret(testCard)}})
+		require.ErrorIs(t, err, queue.ErrInDoubt)
+		require.NoError(t, q.Drain(ctx, cards, silentOnce{}))
+		return e
+	}
+	first, second := undo("a"), undo("b")
+	till.say(sayInDoubt, second.ID, second.Amount)
+	till.turn.Unlock()
+	c.hear(fmt.Sprintf("Receipt %d: 20.00 CNY has no outcome", second.ID),
+		fmt.Sprintf("Receipt %d is undone", first.ID), fmt.Sprintf("Receipt %d is undone", second.ID))
+}
+
+func warnedOf(c *cashier) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.warned.Len() > 0
+}
+
+// silentOnce answers reversals only.
+type silentOnce struct{}
+
+func (silentOnce) Send(_ context.Context, e queue.Entry) (queue.Answer, error) {
+	if e.Kind == queue.Request {
+		return queue.Answer{}, errors.New("no answer")
+	}
+	return queue.Answer{Verdict: queue.Approved, Code: "00"}, nil
 }
