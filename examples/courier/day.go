@@ -152,9 +152,12 @@ func (d *day) acquirerEnded() error {
 	return d.ended(dead)
 }
 
-// Times of the handset in this example: short, so that a day fits a minute.
+// Times of the handset in this example: short, so that a day fits a minute. Where
+// no answer gets lost nobody waits for one in vain, and a busy machine is no host
+// that is silent.
 const (
 	answerTimeout = "300ms"
+	withoutLosses = "1m"
 	longestRetry  = "200ms"
 )
 
@@ -176,9 +179,13 @@ func terminalOf(t route.Tender) string {
 }
 
 func (d *day) startHandset() error {
+	timeout := answerTimeout
+	if d.cfg.loss == 0 {
+		timeout = withoutLosses
+	}
 	args := []string{"-host", d.primary.Addr(), "-backup", d.address, "-warn", warnAt, "-journal", d.path(journalName), "-eof-quits",
 		"-merchant", merchant, "-terminal", cardTerminal, "-cash-terminal", cashTerminal,
-		"-answer-timeout", answerTimeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
+		"-answer-timeout", timeout, "-retry", longestRetry, "-lang", string(d.cfg.lang)}
 	if d.down {
 		args = append(args, "-offline")
 	}

@@ -13,7 +13,7 @@ import (
 // forward delivers what a lane has, and settles a batch that has reached the
 // host's limit, until ctx is done. What cannot be settled at all ends it.
 func (h *handset) forward(ctx context.Context, l line) {
-	err := reconcile.Forward(ctx, h.q, l.lane, l.host, func(r reconcile.Result, err error) {
+	err := reconcile.Forward(ctx, h.q, l.lane, beside{l.host}, func(r reconcile.Result, err error) {
 		l.host.settled(ctx, err)
 		if err == nil {
 			h.step(l.lane, StepSettled, queue.Entry{})

@@ -160,7 +160,7 @@ func TestStartsWithoutALine(t *testing.T) {
 // TestInDoubtIsReversed: a lost answer leaves a sale in doubt, never accepted,
 // and its reversal undoes the booking.
 func TestInDoubtIsReversed(t *testing.T) {
-	b := newBench(t, host.Mischief{LoseAnswer: 1, Only: []codec.MTI{0x0200}})
+	b := newBench(t, host.Mischief{Cut: 1, Only: []codec.MTI{0x0200}})
 	s := b.run()
 	require.Equal(t, InDoubt, s.ask("qr A 5").State)
 	b.server.SetMischief(host.Mischief{})
@@ -175,15 +175,11 @@ func TestInDoubtIsReversed(t *testing.T) {
 	require.Equal(t, host.Booked, books.Bookings[1].State)
 }
 
-// unhurried is for a test in which no answer is lost: a busy machine is no host
-// that is silent.
-var unhurried = []string{"-answer-timeout", "3s"}
-
 // TestSettle: what the host had forgotten is mended, a second settle finds
 // nothing to do, and the next sale is in the next batch.
 func TestSettle(t *testing.T) {
 	b := newBench(t, host.Mischief{Forget: 1})
-	s := b.run(unhurried...)
+	s := b.run()
 	require.Equal(t, Accepted, s.ask("card A 12.50").State)
 	require.Equal(t, Accepted, s.ask("qr B 3").State)
 	require.Equal(t, Stored, s.ask("cash C 7").State)
@@ -205,7 +201,7 @@ func TestSettle(t *testing.T) {
 // TestSettleForeignCards: cards from abroad are told apart on both sides.
 func TestSettleForeignCards(t *testing.T) {
 	b := newBench(t, host.Mischief{})
-	s := b.run(unhurried...)
+	s := b.run()
 	for i := range 8 {
 		require.Equal(t, Accepted, s.ask(fmt.Sprintf("card A%d 1", i)).State)
 	}
@@ -222,18 +218,18 @@ func TestSettleForeignCards(t *testing.T) {
 // apart from a settlement that has to be tried again.
 func TestSettleOutOfBalance(t *testing.T) {
 	b := newBench(t, host.Mischief{})
-	s := b.run(unhurried...)
+	s := b.run()
 	require.Equal(t, Accepted, s.ask("card ours 1").State)
 	require.Zero(t, s.quit())
 
 	stranger := *b
 	stranger.journal += "-2"
-	s = stranger.run(unhurried...)
+	s = stranger.run()
 	s.ask("card theirs/1 1") // its number is taken
 	require.Equal(t, Accepted, s.ask("card theirs/2 1").State)
 	require.Zero(t, s.quit())
 
-	s = b.run(unhurried...)
+	s = b.run()
 	s.say("settle")
 	l := s.await(WordSettle)
 	require.Equal(t, OutOfBalance, l.Get("state"), l)

@@ -1,6 +1,8 @@
 package handset
 
 import (
+	"io"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +43,37 @@ func TestAmounts(t *testing.T) {
 	}
 	require.Equal(t, "12.05", Yuan(1205))
 	require.Equal(t, "-0.01", Yuan(-1))
+}
+
+// TestNothingComesThroughATunnel: what the host answers before the line is off is
+// not heard any more, however fast it was.
+func TestNothingComesThroughATunnel(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	answered := make(chan error, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			defer c.Close()
+			_, err = io.CopyN(c, c, 1)
+		}
+		answered <- err
+		_, _ = io.Copy(io.Discard, c)
+	}()
+	w := newWire(false)
+	c, err := w.dial(ln.Addr().String(), func() {
+		require.NoError(t, <-answered)
+		w.set(true)
+	})(t.Context())
+	require.NoError(t, err)
+	heard := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		heard <- err
+	}()
+	_, err = c.Write([]byte{1})
+	require.NoError(t, err)
+	require.ErrorIs(t, <-heard, errTunnel)
+	_ = c.Close() // set has closed what is below it
 }

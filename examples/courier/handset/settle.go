@@ -18,7 +18,7 @@ func settle(h *handset, ctx context.Context, _ []string) error {
 	for _, l := range []line{h.cards, h.cash} {
 		err := h.settleLane(ctx, l, &total)
 		if err == nil {
-			err = l.host.unsaid()
+			err = l.host.unsaid(ctx, &h.settlements)
 		}
 		if err != nil {
 			return h.unsettled(l, err)

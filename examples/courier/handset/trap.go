@@ -88,6 +88,7 @@ type watched struct {
 	told     map[trouble]string      // the trouble that was told last and is not over
 	untold   map[queue.BatchID]error // batches out of balance, settled beside the commands
 	answered map[queue.BatchID]bool  // out of balance, told in answer to settle
+	ending   bool                    // a settlement beside the commands may have ended, and settled does not know yet
 }
 
 // Window hands on how many sends may run at once.

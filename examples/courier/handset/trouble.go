@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/isolink"
@@ -41,17 +43,34 @@ func (w *watched) complain(ctx context.Context, a trouble, err error) {
 	}
 }
 
+// beside is the link as the settlements beside the commands use it.
+type beside struct{ *watched }
+
+func (b beside) EndBatch(ctx context.Context, batch queue.Batch, balanced bool, records int) (queue.Answer, error) {
+	b.end(true)
+	a, err := b.watched.EndBatch(ctx, batch, balanced, records)
+	if err != nil {
+		b.end(false)
+	}
+	return a, err
+}
+
+func (w *watched) end(ending bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ending = ending
+}
+
 // settled takes note of how a settlement beside the command settle went: the
 // next one tells what does not agree.
 func (w *watched) settled(ctx context.Context, err error) {
 	var different *reconcile.OutOfBalanceError
-	if errors.As(err, &different) {
-		w.mu.Lock()
-		if !w.answered[different.Batch] {
-			w.untold[different.Batch] = err
-		}
-		w.mu.Unlock()
+	w.mu.Lock()
+	w.ending = false
+	if errors.As(err, &different) && !w.answered[different.Batch] {
+		w.untold[different.Batch] = err
 	}
+	w.mu.Unlock()
 	w.complain(ctx, aboutSettling, err)
 }
 
@@ -67,14 +86,26 @@ func (w *watched) answers(err error) {
 	delete(w.untold, different.Batch)
 }
 
-// unsaid returns what no settle command has told yet.
-func (w *watched) unsaid() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, err := range w.untold {
-		return err
+// unsaid returns what no settle command has told yet. A settlement that is just
+// ending beside it is waited for: noted is rung when settled knows of it.
+func (w *watched) unsaid(ctx context.Context, noted *bell) error {
+	for {
+		rung := noted.listen()
+		w.mu.Lock()
+		ending, untold := w.ending, slices.Collect(maps.Values(w.untold))
+		w.mu.Unlock()
+		if len(untold) > 0 {
+			return untold[0]
+		}
+		if !ending {
+			return nil
+		}
+		select {
+		case <-rung:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
 // warn writes a sentence about a lane to standard error.

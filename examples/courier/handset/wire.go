@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // errTunnel is why a dial fails while the line is off: what a device without a
@@ -24,7 +25,7 @@ func newWire(off bool) *wire { return &wire{off: off, conns: map[*wired]struct{}
 type dialer func(ctx context.Context) (net.Conn, error)
 
 // dial returns a dialer that connects through w; after each write of the
-// connection it calls wrote.
+// connection it calls wrote, before anything more is read.
 func (w *wire) dial(address string, wrote func()) dialer {
 	return func(ctx context.Context) (net.Conn, error) {
 		if w.isOff() {
@@ -60,6 +61,7 @@ func (w *wire) set(off bool) (changed bool) {
 	changed, w.off = w.off != off, off
 	if off {
 		for c := range w.conns {
+			c.broken.Store(true)
 			_ = c.Conn.Close()
 			delete(w.conns, c)
 		}
@@ -70,13 +72,29 @@ func (w *wire) set(off bool) (changed bool) {
 // wired is a connection over a wire.
 type wired struct {
 	net.Conn
-	wire  *wire
-	wrote func()
+	wire    *wire
+	wrote   func()
+	writing sync.Mutex
+	broken  atomic.Bool // the line was switched off
 }
 
 func (c *wired) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	n, err := c.Conn.Write(b)
 	c.wrote()
+	return n, err
+}
+
+// Read hands over nothing that comes while a write is under way, as its answer
+// may: where wrote switches the line off, it never came.
+func (c *wired) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.broken.Load() {
+		return 0, errTunnel
+	}
 	return n, err
 }
 
