@@ -63,7 +63,7 @@ func FuzzHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		l, err := httplink.New(lane, "http://host", fakeJournal{}, &httplink.Options{Plain: true, Dial: rawHost{raw}.dial})
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if line, err := l.Prepare(ctx); err == nil {
 			require.False(t, line.HostTime.IsZero())

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,10 +42,11 @@ type till struct {
 	n    int
 }
 
+// openJournal opens a journal that is patient: a busy machine is no silent host.
 func openJournal(t testing.TB) *queue.Queue {
 	t.Helper()
 	q, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true,
-		AnswerTimeout: time.Second, PrepareTimeout: time.Second, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
+		AnswerTimeout: 5 * time.Minute, PrepareTimeout: 5 * time.Minute, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = q.Close() })
 	return q
@@ -197,12 +199,15 @@ func TestABatchIsAnsweredEntryByEntry(t *testing.T) {
 }
 
 func TestTheKeyIsTheSameAtEachAttempt(t *testing.T) {
+	var mu sync.Mutex // each attempt has a connection, and so a goroutine, of its own
 	keys := map[string]int{}
 	h := &refhost.Host{}
 	h.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPost {
 			return false
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		keys[r.Header.Get("Idempotency-Key")]++
 		if keys[r.Header.Get("Idempotency-Key")] < 3 {
 			panic(http.ErrAbortHandler)
@@ -213,6 +218,8 @@ func TestTheKeyIsTheSameAtEachAttempt(t *testing.T) {
 	s.append(s.told())
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	require.Equal(t, queue.Accepted, s.state(1).State)
+	mu.Lock()
+	defer mu.Unlock()
 	require.Len(t, keys, 1)
 	for k, n := range keys {
 		require.Equal(t, 3, n, "no hidden repeats: one transmission an attempt")

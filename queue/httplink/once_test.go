@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,8 +69,7 @@ func TestAnAttemptIsOneTransmission(t *testing.T) {
 		}
 	}()
 	link, err := httplink.New(lane, "https://"+ln.Addr().String(), fakeJournal{}, &httplink.Options{
-		AnswerTimeout: 5 * time.Second,
-		TLS:           lender.Client().Transport.(*http.Transport).TLSClientConfig})
+		TLS: lender.Client().Transport.(*http.Transport).TLSClientConfig})
 	require.NoError(t, err)
 	defer link.Close()
 	_, err = link.Send(context.Background(), entryOf(1, queue.Request))

@@ -157,7 +157,7 @@ func sendOnce(t *testing.T, s *till, kind queue.Kind) queue.Entry {
 		return s.state(e.ID)
 	}
 	e := s.append(s.told())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, err := s.link.Prepare(ctx)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func (o *onceOnly) Send(ctx context.Context, e queue.Entry) (queue.Answer, error
 // One entry that the host cannot read holds up none of the others.
 func TestAPoisonedBatchGoesInHalves(t *testing.T) {
 	h := &refhost.Host{}
-	splits := 0
+	var splits atomic.Int32
 	h.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPost {
 			return false
@@ -206,7 +206,7 @@ func TestAPoisonedBatchGoesInHalves(t *testing.T) {
 	}
 	s := newTill(t, h, &httplink.Options{Plain: true, OnEvent: func(ev httplink.Event) {
 		if ev.Kind == httplink.Split {
-			splits++
+			splits.Add(1)
 		}
 	}})
 	for i := range 16 {
@@ -225,7 +225,7 @@ func TestAPoisonedBatchGoesInHalves(t *testing.T) {
 		require.Equal(t, want, s.state(id).State, "entry %d", id)
 		require.Equal(t, 1, s.state(id).Attempts, "entry %d", id)
 	}
-	require.Positive(t, splits)
+	require.Positive(t, splits.Load())
 }
 
 // A host that forgot our coding since it told its line gets the same in plain.
@@ -273,10 +273,9 @@ func TestADeferredSaleOutlivesABusyHost(t *testing.T) {
 
 // What decides nothing is not kept by the host: the next attempt is decided anew.
 func TestUnavailableIsDecidedAnew(t *testing.T) {
-	tries := 0
+	var tries atomic.Int32
 	h := &refhost.Host{Decide: func(wire.Entry) (wire.Verdict, string) {
-		tries++
-		switch tries {
+		switch tries.Add(1) {
 		case 1:
 			return wire.Unavailable, "91"
 		case 2:
@@ -288,19 +287,27 @@ func TestUnavailableIsDecidedAnew(t *testing.T) {
 	e := s.append(s.told())
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	require.Equal(t, queue.Accepted, s.state(e.ID).State)
-	require.Equal(t, 3, tries)
+	require.EqualValues(t, 3, tries.Load())
 	s.agree()
 }
 
 func TestHostsLimitsAreKept(t *testing.T) {
-	h, most := &refhost.Host{Line: func(l *wire.Line) { l.MaxEntries = 3 }}, 0
-	h.Change = func(a *wire.Answers) { most = max(most, len(a.Answers)) }
+	var mu sync.Mutex
+	most := 0
+	h := &refhost.Host{Line: func(l *wire.Line) { l.MaxEntries = 3 }}
+	h.Change = func(a *wire.Answers) {
+		mu.Lock()
+		defer mu.Unlock()
+		most = max(most, len(a.Answers))
+	}
 	s := newTill(t, h, nil)
 	for range 20 {
 		s.append(s.told())
 	}
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	s.agree()
+	mu.Lock()
+	defer mu.Unlock()
 	require.Equal(t, 3, most)
 }
 
