@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -133,7 +134,7 @@ func TestEachWriterStopsAtTheFirstError(t *testing.T) {
 		require.EqualValues(t, 1, seen[i].Load())
 	}
 	failing := make(chan struct{})
-	err := eachWriter(4, 1_000_000, func(n int) error {
+	err := eachWriter(4, math.MaxInt, func(n int) error {
 		calls.Add(1)
 		if n == 0 {
 			close(failing)
@@ -143,7 +144,7 @@ func TestEachWriterStopsAtTheFirstError(t *testing.T) {
 		return nil
 	})
 	require.ErrorIs(t, err, fault)
-	require.Less(t, calls.Load(), int64(1_000_000))
+	require.Less(t, calls.Load(), int64(math.MaxInt))
 }
 
 func TestJournalsLifeEndsAnswered(t *testing.T) {

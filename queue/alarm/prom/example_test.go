@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,6 +13,17 @@ import (
 	"github.com/tallystick/tallystick/queue/alarm"
 	"github.com/tallystick/tallystick/queue/alarm/prom"
 )
+
+// untilSeen ends the example when the first backlog was seen.
+type untilSeen struct {
+	*prom.Metrics
+	stop context.CancelFunc
+}
+
+func (u untilSeen) Backlog(b queue.Backlog) {
+	u.Metrics.Backlog(b)
+	u.stop()
+}
 
 // A back office collects what waits on a device.
 func ExampleNew() {
@@ -33,7 +43,9 @@ func ExampleNew() {
 	if err != nil {
 		panic(err)
 	}
-	monitor, err := alarm.New(q, &alarm.Options{Metrics: metrics})
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	monitor, err := alarm.New(q, &alarm.Options{Metrics: untilSeen{metrics, stop}}) // in an app: Metrics: metrics
 	if err != nil {
 		panic(err)
 	}
@@ -42,9 +54,7 @@ func ExampleNew() {
 	if err != nil {
 		panic(err)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer stop()
-	fmt.Println(errors.Is(monitor.Run(ctx), context.DeadlineExceeded)) // in an app: go monitor.Run(ctx)
+	fmt.Println(errors.Is(monitor.Run(ctx), context.Canceled)) // in an app: go monitor.Run(ctx)
 
 	families, err := registry.Gather() // in an app: promhttp.Handler()
 	if err != nil {
