@@ -116,7 +116,7 @@ func TestLinearizable(t *testing.T) {
 			e = f
 		}
 		history := submitAtOnce(t, newLedger(t, e, &Options{Decide: yes}), rng)
-		res, info := porcupine.CheckOperationsVerbose(ledgerModel, history, 20*time.Second)
+		res, info := porcupine.CheckOperationsVerbose(ledgerModel, history, 5*time.Minute)
 		require.Equal(t, porcupine.Ok, res, "round %d of seed %d: %v", r, seed, info)
 		require.NoError(t, e.Close())
 	}
