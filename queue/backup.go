@@ -294,14 +294,17 @@ func leap(s STAN) STAN {
 func (q *Queue) Epoch() uint64 { return q.file.Epoch() }
 
 // SetSTANFloor lets a restored lane send again (I10): a person has made sure
-// that no other device has used, or will use, the numbers from floor on. Who
-// and why are kept with the event.
+// that no other device has used, or will use, the numbers from floor on. Who (1
+// to 64 bytes) and why (1 to 256) are kept with the event.
 //
 // Errors: ErrNotFound, ErrState when the lane is not held back, *InvalidError,
 // ErrNotSynced, ErrClosed, ctx.Err().
 func (q *Queue) SetSTANFloor(ctx context.Context, lane Lane, floor STAN, who, why string) error {
 	if floor < 1 || floor > maxSTAN {
 		return invalid("floor", "is not a STAN, 1 to %d", maxSTAN)
+	}
+	if err := signed(who, why); err != nil {
+		return err
 	}
 	return q.update(ctx, func(v *fileView) error {
 		l, err := v.laneOf(lane)

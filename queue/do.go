@@ -25,7 +25,8 @@ import (
 // When the wait ends without an answer that decides, because the host was
 // silent, AnswerTimeout passed or ctx ended, the reversal is journalled and Do
 // returns the entry with ErrInDoubt: take the payment otherwise, under another
-// ref. When nothing left the device the error wraps ErrNotSent: no line, or the
+// ref. So it does where the host takes the STAN for another transaction's; the
+// entry is then parked, since a reversal would undo that one. When nothing left the device the error wraps ErrNotSent: no line, or the
 // lane holds requests back (ErrHeldBack). The entry, if its ID is not 0, is then
 // Pending: TakeOffline it, Reverse it (nothing is sent), or Do it again.
 //
@@ -384,8 +385,10 @@ func (q *Queue) finish(ctx context.Context, s sent) (Entry, error) {
 		return e, nil
 	case e.State == Pending:
 		return e, s.err
+	case e.State == Parked:
+		return e, fmt.Errorf("entry %d: %w: parked for a person: %s", id, ErrInDoubt, e.ParkedWhy)
 	case s.err != nil:
-		return e, fmt.Errorf("entry %d: %w: %w", id, ErrInDoubt, s.err)
+		return e, fmt.Errorf("entry %d: %w, the reversal is journalled: %w", id, ErrInDoubt, s.err)
 	}
-	return e, fmt.Errorf("entry %d: %w: the host answered %q", id, ErrInDoubt, e.Answer.Code)
+	return e, fmt.Errorf("entry %d: %w, the reversal is journalled: the host answered %q", id, ErrInDoubt, e.Answer.Code)
 }

@@ -229,6 +229,7 @@ type Entry struct {
 
 	approvalSeen bool   // an approval came, whatever became of the entry
 	first        moment // when the first attempt began
+	released     moment // when a person let it go on
 }
 
 // FirstSent is when the first attempt that is not proven unsent began, by the

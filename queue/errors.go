@@ -59,8 +59,9 @@ var (
 	// ErrBadMAC is wrapped by an Uplink when an answer's MAC is wrong.
 	ErrBadMAC = errors.New("the MAC of the answer is wrong")
 	// ErrInDoubt is returned by Do, with the entry, when the wait has ended
-	// without an answer that decides. The reversal is journalled.
-	ErrInDoubt = errors.New("outcome unknown, the reversal is journalled")
+	// without an answer that decides. The reversal is journalled, or the entry
+	// parked where a reversal could undo another one.
+	ErrInDoubt = errors.New("outcome unknown")
 	// ErrHeldBack is wrapped, with ErrNotSent, when the lane may not send
 	// requests now: a reversal is not answered yet, or a batch is being
 	// settled.

@@ -21,7 +21,7 @@ const (
 	evCancelled eventKind = 8  // withdrawn before any attempt
 	evOffline   eventKind = 9  // a request proven unsent became an advice
 	evResolved  eventKind = 10 // a person told the outcome
-	evUnparked  eventKind = 11 // a person let it go on
+	evUnparked  eventKind = 11 // a person let it go on: not journalled any more
 	evSTAN      eventKind = 12 // a STAN was drawn for a message outside the journal
 	evClosed    eventKind = 13 // a batch was closed, the next one is open
 	evMoved     eventKind = 14 // a never-attempted entry went to the open batch
@@ -41,6 +41,7 @@ const (
 	evForeign   eventKind = 44 // a batch came from another device
 	evPaced     eventKind = 45 // how a lane's background goes on after a failure
 	evRerouted  eventKind = 46 // a never-attempted sale went to another lane
+	evReleased  eventKind = 47 // a person let it go on: a request in doubt is then reversed, an old advice sent
 )
 
 var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", evAttempted: "attempted",
@@ -49,7 +50,7 @@ var eventNames = map[eventKind]string{evLane: "lane", evAppended: "appended", ev
 	evClosed: "batch closed", evMoved: "moved", evHostBatch: "host batch", evProgress: "settlement progress",
 	evSettled: "batch settled", evClock: "clock", evHeld: "held", evPruned: "pruned", evEpoch: "epoch",
 	evImported: "imported", evKept: "kept", evNoted: "noted", evBound: "bound", evLifted: "lifted", evForeign: "foreign batch", evWithdrawn: "withdrawn",
-	evPaced: "paced", evRerouted: "moved to another lane"}
+	evPaced: "paced", evRerouted: "moved to another lane", evReleased: "unparked"}
 
 func (k eventKind) String() string {
 	if n, ok := eventNames[k]; ok {
@@ -114,7 +115,7 @@ func (ev event) encode() []byte {
 	case evParked, evOffline:
 		w.Uint(uint64(ev.id))
 		w.String(ev.text)
-	case evUnparked:
+	case evUnparked, evReleased:
 		w.Uint(uint64(ev.id))
 		w.String(ev.who)
 		w.String(ev.text)
@@ -184,7 +185,7 @@ func decodeEvent(b []byte) (event, error) {
 		ev.id, ev.reason = ID(r.Uint()), Reason(r.Byte())
 	case evParked, evOffline:
 		ev.id, ev.text = ID(r.Uint()), r.String()
-	case evUnparked:
+	case evUnparked, evReleased:
 		ev.id, ev.who, ev.text = ID(r.Uint()), r.String(), r.String()
 	case evSTAN:
 		ev.lane, ev.stan = uint32(r.Uint()), STAN(r.Uint())

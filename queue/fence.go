@@ -74,6 +74,7 @@ func stepForeign(v view, ev event) error {
 // it is there.
 func stepImported(v view, ev event) error {
 	e := ev.entry
+	e.released = moment{} // on another device, by its clock
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return err

@@ -126,6 +126,7 @@ const (
 	stubOf
 	stubMoved
 	stubRef
+	stubReleased
 )
 
 // encodeStub writes what an entry has that was pruned or imported.
@@ -149,6 +150,9 @@ func encodeStub(w *record.Writer, e Entry) {
 	if e.place != [16]byte{} {
 		has |= stubRef
 	}
+	if e.released != (moment{}) {
+		has |= stubReleased
+	}
 	w.Byte(has)
 	if e.Pruned {
 		w.Bytes(e.digest[:])
@@ -168,11 +172,14 @@ func encodeStub(w *record.Writer, e Entry) {
 	if has&stubRef != 0 {
 		w.Bytes(e.place[:])
 	}
+	if has&stubReleased != 0 {
+		encodeMoment(w, e.released)
+	}
 }
 
 func decodeStub(r *record.Reader, e *Entry) {
 	has := r.Byte()
-	if has >= stubRef<<1 {
+	if has >= stubReleased<<1 {
 		r.Fail()
 	}
 	e.copied = has&stubCopied != 0
@@ -198,6 +205,9 @@ func decodeStub(r *record.Reader, e *Entry) {
 		if n := copy(e.place[:], r.Bytes()); n != len(e.place) {
 			r.Fail()
 		}
+	}
+	if has&stubReleased != 0 {
+		e.released = decodeMoment(r)
 	}
 }
 

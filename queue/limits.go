@@ -201,15 +201,15 @@ func (v *fileView) oldestOf(prefix []byte) (time.Duration, error) {
 
 // sinceFirst is how long ago an entry was first sent, by every clock.
 func (v *fileView) sinceFirst(e Entry) (time.Duration, error) {
-	c, err := v.clock()
-	if err != nil {
-		return 0, err
-	}
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return 0, err
 	}
-	age, proven := e.first.age(c.moment(v.reading.Wall, l.hostTime))
+	now, err := v.now(l)
+	if err != nil {
+		return 0, err
+	}
+	age, proven := e.first.age(now)
 	if !proven {
 		return 1<<63 - 1, nil
 	}

@@ -358,9 +358,13 @@ func TestUnprovenAgeIsParked(t *testing.T) {
 	require.NoError(t, q.Drain(bg, cardLane, uplink{send: r.through(approve)}))
 	require.Empty(t, r.seen)
 	require.Equal(t, Parked, stateOf(t, q, "s"))
-	require.NoError(t, q.Unpark(bg, 1, "Li", "asked the host"))
+	require.NoError(t, q.Unpark(bg, 1, "Li", "the host has nothing of it"))
 	require.NoError(t, q.Drain(bg, cardLane, uplink{send: r.through(approve)}))
-	require.Empty(t, r.seen, "it is still too old")
+	require.Len(t, r.seen, 1, "a person's word makes it young")
+	require.True(t, r.seen[0].Repeat)
+	require.Equal(t, Accepted, stateOf(t, q, "s"))
+	require.NoError(t, q.Compact(bg))
+	require.Equal(t, Accepted, stateOf(t, q, "s"))
 }
 
 // lateUplink hands over an answer that came too late.

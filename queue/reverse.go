@@ -154,11 +154,15 @@ func (q *Queue) TakeOffline(ctx context.Context, id ID, approval string) (Entry,
 }
 
 // Resolve records what a person learned of a parked entry by other means: who
-// learned it and why it is so are kept with the event. a.Verdict is Approved or
-// Refused.
+// learned it (1 to 64 bytes) and why it is so (1 to 256) are kept with the event.
+// a.Verdict is Approved or Refused.
 //
-// Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
+// Errors: *InvalidError, ErrNotFound, ErrState, ErrNotSynced, ErrClosed,
+// ctx.Err().
 func (q *Queue) Resolve(ctx context.Context, id ID, a Answer, who, why string) error {
+	if err := signed(who, why); err != nil {
+		return err
+	}
 	return q.update(ctx, func(v *fileView) error {
 		if err := v.apply(event{kind: evResolved, id: id, answer: clip(a), who: who, text: why}); err != nil {
 			return err
@@ -171,12 +175,35 @@ func (q *Queue) Resolve(ctx context.Context, id ID, a Answer, who, why string) e
 	})
 }
 
-// Unpark lets a parked entry be sent again, unchanged. A parked request is
-// resolved, or its reversal is unparked.
+// Unpark lets a parked entry go on where it stood, on the word of who (1 to 64
+// bytes), for the reason why (1 to 256), both kept with the event. What was never
+// sent waits to be sent. An advice, notice or reversal that was sent is sent
+// again, unchanged, even one too old for the host's duplicate memory: make sure
+// that the host has nothing of it. A request that was sent is reversed; where its
+// reversal is parked, that is what to unpark. A request whose STAN the host knows
+// for another transaction is ErrState: resolve it, for a reversal would undo the
+// other one.
 //
-// Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
+// Errors: *InvalidError, ErrNotFound, ErrState, ErrNotSynced, ErrClosed,
+// ctx.Err().
 func (q *Queue) Unpark(ctx context.Context, id ID, who, why string) error {
+	if err := signed(who, why); err != nil {
+		return err
+	}
 	return q.update(ctx, func(v *fileView) error {
-		return v.apply(event{kind: evUnparked, id: id, who: who, text: why})
+		return v.apply(event{kind: evReleased, id: id, who: who, text: why})
 	})
+}
+
+// signed refuses a person's decision without a name or a reason.
+func signed(who, why string) error {
+	for _, x := range []struct {
+		field, value string
+		max          int
+	}{{"who", who, 64}, {"why", why, 256}} {
+		if len(x.value) < 1 || len(x.value) > x.max {
+			return invalid(x.field, "has %d bytes, allowed are 1 to %d", len(x.value), x.max)
+		}
+	}
+	return nil
 }

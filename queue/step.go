@@ -185,6 +185,8 @@ func stepEntry(v view, ev event) error {
 		err = resolve(&e, ev)
 	case evUnparked:
 		err = unpark(v, &e, ev)
+	case evReleased:
+		err = release(v, &e, ev)
 	case evWithdrawn:
 		if err = allow(e, e.Deferred && e.Op == Sale && e.State == InDoubt, "only a deferred sale in doubt is withdrawn"); err == nil {
 			e.withdrawn = true
@@ -393,6 +395,37 @@ func unpark(v view, e *Entry, ev event) error {
 		return nil
 	}
 	return changeOriginal(v, *e, ev, func(orig *Entry) { orig.State, orig.ParkedWhy = InDoubt, "" })
+}
+
+// release lets a parked entry go on where it stood, on a person's word: that it
+// is too old to be repeated no longer holds, and a request in doubt is reversed.
+func release(v view, e *Entry, ev event) error {
+	if e.Kind == Request && e.State == Parked {
+		switch {
+		case e.Reversal != 0:
+			return stateError(e.ID, e.State, "unpark its reversal")
+		case e.Answer.Verdict == Duplicate:
+			return stateError(e.ID, e.State, "resolve it: a reversal would undo the other transaction of its STAN")
+		}
+		e.State, e.ParkedWhy = InDoubt, ""
+		if e.Attempts == 0 {
+			e.State = Pending
+		}
+		return nil
+	}
+	if err := unpark(v, e, ev); err != nil {
+		return err
+	}
+	c, err := v.clock()
+	if err != nil {
+		return err
+	}
+	l, err := v.laneOf(e.Lane)
+	if err != nil {
+		return err
+	}
+	e.released = c.moment(ev.at, l.hostTime)
+	return nil
 }
 
 // move takes a never-attempted entry to another batch of its lane (I6).

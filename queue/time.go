@@ -88,7 +88,11 @@ func (v *fileView) park(e Entry, l laneRecord, memory time.Duration) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	age, proven := e.first.age(c.moment(v.reading.Wall, l.hostTime))
+	since := e.first
+	if e.released != (moment{}) {
+		since = e.released // a person knows that the host has nothing of it
+	}
+	age, proven := since.age(c.moment(v.reading.Wall, l.hostTime))
 	if proven && age <= memory {
 		return false, nil
 	}
