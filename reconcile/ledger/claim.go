@@ -136,16 +136,23 @@ func (l *Ledger) Release(ctx context.Context, device string, journal [16]byte, n
 		if c.journal != journal {
 			return ErrTaken
 		}
-		use, err := loadUsage(tx, device)
-		if err != nil {
-			return err
-		}
-		use.Claims = max(0, use.Claims-1)
-		if err := tx.Put(usageKey(device), use.encode()); err != nil {
-			return err
+		if c.by.Sequence == 0 {
+			if err := freeClaim(tx, device); err != nil {
+				return err
+			}
 		}
 		return tx.Delete(claimKey(l.opts, name))
 	})
+}
+
+// freeClaim takes a claim out of the device's count.
+func freeClaim(tx Tx, device string) error {
+	use, err := loadUsage(tx, device)
+	if err != nil {
+		return err
+	}
+	use.Claims = max(0, use.Claims-1)
+	return tx.Put(usageKey(device), use.encode())
 }
 
 // claim takes what a booked sale is about for its journal, or sets the sale
@@ -168,7 +175,11 @@ func (s submission) claim(tx Tx, o *Options, b Booking) error {
 		return s.claimedTwice(tx, o, c, name)
 	case c.by.Sequence == 0: // claimed before it was paid
 		c.by, c.ref = s.Identity, s.entry.Ref
-		if err := c.put(tx, o, name); err != nil || c.rival.Sequence == 0 {
+		err := c.put(tx, o, name)
+		if err == nil {
+			err = freeClaim(tx, s.device)
+		}
+		if err != nil || c.rival.Sequence == 0 {
 			return err
 		}
 		rival, err := loadBooking(tx, c.rival.key())

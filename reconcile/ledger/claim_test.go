@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
 )
 
@@ -98,4 +99,37 @@ func TestClaims(t *testing.T) {
 	}
 	_, _, err = l.Claim(bg, "till-1", mine, "one too many")
 	require.ErrorAs(t, err, &limit)
+}
+
+// What is paid is held for good, and no longer counts among the claims: a courier
+// who claims some hundred parcels a day goes on being able to.
+func TestPaidClaimsDoNotCount(t *testing.T) {
+	l := newLedger(t, OpenMemory(), &Options{Claims: func(data []byte) (string, bool) { return string(data), len(data) > 0 },
+		Limits: Limits{Claims: 2}})
+	mine := journalOf(1)
+	claim := func(name string) error {
+		_, _, err := l.Claim(bg, "till-1", mine, name)
+		return err
+	}
+	pay := func(seq queue.ID, name string) wire.Entry {
+		paid := advice(seq)
+		paid.Data = []byte(name)
+		require.NoError(t, submit(t, l, sub(mine, 1, paid)).Err)
+		return paid
+	}
+	var limit *LimitError
+	require.NoError(t, claim("a"))
+	require.NoError(t, claim("b"))
+	require.ErrorAs(t, claim("c"), &limit)
+	paid := pay(1, "a")
+	require.NoError(t, claim("c"))
+	require.ErrorAs(t, claim("d"), &limit)
+	require.True(t, submit(t, l, sub(mine, 1, paid)).Repeat)
+	require.ErrorAs(t, claim("d"), &limit, "a repeat frees nothing")
+	pay(2, "e") // never claimed before
+	require.NoError(t, l.Release(bg, "till-1", mine, "e"))
+	require.NoError(t, l.Release(bg, "till-1", mine, "a"))
+	require.ErrorAs(t, claim("d"), &limit, "nor does giving back what did not count")
+	require.NoError(t, l.Release(bg, "till-1", mine, "b"))
+	require.NoError(t, claim("d"))
 }

@@ -24,7 +24,7 @@ type Limits struct {
 	Entries  int64 // booked in all; default 1,000,000
 	Bytes    int64 // that its bookings take, roughly; default 512 MiB
 	Journals int64 // that it may bring; default 16
-	Claims   int64 // that it may hold; default 10,000
+	Claims   int64 // that it may hold before they are paid; default 10,000
 	// Rate is how many entries or messages it may send a second, Burst how many
 	// at once. Defaults 200 and 512; less than 256 for Burst would refuse the
 	// largest request for ever, and counts as 256.
