@@ -33,6 +33,10 @@ var (
 	now    = queue.Answer{Verdict: queue.Approved, Code: "00"}
 )
 
+// patience ends a wait that hangs. What the tests cut is seen at once, and a busy
+// machine is no other side that is silent.
+const patience = 5 * time.Minute
+
 // line is a device's way to its office: the link and the client of the ledger.
 type line struct {
 	*client.Client
@@ -59,7 +63,7 @@ type trouble struct {
 }
 
 func openOffice(t testing.TB, path string) *queue.Queue {
-	q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
+	q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, AnswerTimeout: patience, PrepareTimeout: patience, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
 	require.NoError(t, err)
 	return q
 }
@@ -145,9 +149,9 @@ func (d *trouble) connect(t testing.TB, q *queue.Queue) line {
 	pool.AddCert(d.server.Certificate())
 	shake := &tls.Config{RootCAs: pool, ServerName: "example.com"}
 	token := func(context.Context) (queue.Secret, error) { return queue.NewSecret(d.token), nil }
-	link, err := httplink.New(office, "https://"+d.proxy.Addr(), q, &httplink.Options{TLS: shake, Token: token, AnswerTimeout: 5 * time.Second})
+	link, err := httplink.New(office, "https://"+d.proxy.Addr(), q, &httplink.Options{TLS: shake, Token: token, AnswerTimeout: patience})
 	require.NoError(t, err)
-	c, err := client.New("https://"+d.proxy.Addr(), q, &client.Options{TLS: shake, Token: token, Timeout: 5 * time.Second})
+	c, err := client.New("https://"+d.proxy.Addr(), q, &client.Options{TLS: shake, Token: token, Timeout: patience})
 	require.NoError(t, err)
 	return line{c, link}
 }

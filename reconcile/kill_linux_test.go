@@ -100,7 +100,7 @@ func (c child) run() error {
 	case "acquirer":
 		return c.acquirer()
 	}
-	o := &queue.Options{Unsealed: true, AnswerTimeout: 5 * time.Second, PrepareTimeout: 5 * time.Second,
+	o := &queue.Options{Unsealed: true, AnswerTimeout: patience, PrepareTimeout: patience,
 		RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000}
 	faultkit.Into(o, "onOpen", c.trap)
 	q, err := queue.Open(c.Path, nil, o)
@@ -146,10 +146,10 @@ func (c child) line(q *queue.Queue) (l line, err error) {
 	pool.AddCert(cert)
 	shake := &tls.Config{RootCAs: pool, ServerName: "example.com"}
 	token := func(context.Context) (queue.Secret, error) { return queue.NewSecret(c.Token), nil }
-	if l.link, err = httplink.New(office, "https://"+c.Addr, q, &httplink.Options{TLS: shake, Token: token, AnswerTimeout: 5 * time.Second}); err != nil {
+	if l.link, err = httplink.New(office, "https://"+c.Addr, q, &httplink.Options{TLS: shake, Token: token, AnswerTimeout: patience}); err != nil {
 		return l, err
 	}
-	l.Client, err = client.New("https://"+c.Addr, q, &client.Options{TLS: shake, Token: token, Timeout: 5 * time.Second})
+	l.Client, err = client.New("https://"+c.Addr, q, &client.Options{TLS: shake, Token: token, Timeout: patience})
 	return l, err
 }
 
@@ -293,7 +293,7 @@ func posDay(t *testing.T) (journal, books []byte, batch queue.BatchID) {
 	dir := t.TempDir()
 	journalAt, booksAt := filepath.Join(dir, "journal"), filepath.Join(dir, "books")
 	s, end := serve(t, host.Config{Ledger: booksAt})
-	q, err := queue.Open(journalAt, nil, &queue.Options{Unsealed: true})
+	q, err := queue.Open(journalAt, nil, &queue.Options{Unsealed: true, AnswerTimeout: patience, PrepareTimeout: patience})
 	require.NoError(t, err)
 	tmk, err := codec.NewMasterKey(host.DefaultTMK())
 	require.NoError(t, err)
@@ -357,7 +357,7 @@ func TestAcquirerKilledInEveryStateOfSettlement(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		eachWrite(t, func(n int64) bool {
 			path, booksAt := put(t, "journal", journal), put(t, "books", books)
-			q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
+			q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, AnswerTimeout: patience, PrepareTimeout: patience, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
 			require.NoError(t, err)
 			c := child{Work: "acquirer", Path: booksAt, Batch: batch, Kill: n, Late: late}
 			killed := c.acquiresUntilSettled(t, q)
