@@ -66,6 +66,12 @@
 // package queue), and for the repeat digit of ISO 8583; UnionPay has none. Dates
 // are written in Options.Zone, not in the zone of the device.
 //
+// A settlement is 0500, then 0320: what was told by an advice and refunds with the
+// fields of their own message, other sales in groups of one (60.3=201), and the end
+// (202, 207). The certificates of chip sales (203 to 206) are not uploaded: they come
+// from the card's last answer, which the journal does not keep. An acquirer that
+// demands them of each chip sale cannot be settled with by this package alone.
+//
 // What cannot be expressed in the dialect, a Report or an entry that lacks what
 // its message must have, is queue.ErrUnsendable: trying again would never end.
 //
