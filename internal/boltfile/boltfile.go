@@ -239,6 +239,21 @@ func (f *File) readInto(buf []byte, id uint64) (page, error) {
 	if _, err := f.r.ReadAt(b, int64(id)*PageSize); err != nil {
 		return page{}, readError(id, err)
 	}
+	p, err := f.parse(id, b)
+	if err != nil {
+		return page{}, err
+	}
+	if p.overflow > 0 {
+		p.b = slices.Grow(p.b, int(p.overflow*PageSize))[:(p.overflow+1)*PageSize]
+		if _, err := f.r.ReadAt(p.b[PageSize:], int64(id+1)*PageSize); err != nil {
+			return page{}, readError(id, err)
+		}
+	}
+	return p, nil
+}
+
+// parse reads the header of page id, which b begins with.
+func (f *File) parse(id uint64, b []byte) (page, error) {
 	p := page{
 		id: id, b: b,
 		flags:    binary.LittleEndian.Uint16(b[8:]),
@@ -250,12 +265,6 @@ func (f *File) readInto(buf []byte, id uint64) (page, error) {
 	}
 	if p.overflow > maxOverflow || id+p.overflow >= f.meta.High {
 		return page{}, bad(id, "goes on for %d pages", p.overflow)
-	}
-	if p.overflow > 0 {
-		p.b = slices.Grow(p.b, int(p.overflow*PageSize))[:(p.overflow+1)*PageSize]
-		if _, err := f.r.ReadAt(p.b[PageSize:], int64(id+1)*PageSize); err != nil {
-			return page{}, readError(id, err)
-		}
 	}
 	return p, nil
 }

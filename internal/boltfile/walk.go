@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 )
 
 // Visit is called with each record: the bucket that it is in, its key and its
@@ -23,6 +24,8 @@ type walker struct {
 		b  []byte
 		es []element
 	}
+	ahead ahead
+	peek  []byte // room of height
 }
 
 // elements reads the entries of a page into the room of the current level.
@@ -34,11 +37,16 @@ func (w *walker) elements(p page) ([]element, error) {
 	return es, err
 }
 
-// bitmap tells which pages were reached.
-type bitmap []uint64
+// bitmap tells which pages were reached. It is safe for concurrent use.
+type bitmap []atomic.Uint32
 
-func (b bitmap) has(i uint64) bool { return b[i/64]&(1<<(i%64)) != 0 }
-func (b bitmap) set(i uint64)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i uint64) bool { return b[i/32].Load()&(1<<(i%32)) != 0 }
+
+// set tells whether i was set before.
+func (b bitmap) set(i uint64) bool {
+	bit := uint32(1) << (i % 32)
+	return b[i/32].Or(bit)&bit != 0
+}
 
 // Walk calls visit with every record of every bucket, bucket by bucket in key
 // order, and checks every page on the way and the list of free pages behind
@@ -68,26 +76,36 @@ func (f *File) WalkRest(ctx context.Context, visit Visit, lost func(error)) (rea
 }
 
 func (f *File) walker(ctx context.Context, visit Visit, lost func(error) error) *walker {
-	return &walker{f: f, ctx: ctx, visit: visit, lost: lost, seen: make(bitmap, f.meta.High/64+1)}
+	return &walker{f: f, ctx: ctx, visit: visit, lost: lost, seen: make(bitmap, f.meta.High/32+1)}
 }
 
 // buckets walks the root bucket, whose entries are the buckets.
 func (w *walker) buckets() error {
-	return w.tree(w.f.meta.Root, 0, nil, nil, func(p page, e element) error {
+	return w.eachBucket(func(name []byte, root uint64, small page) error {
+		if root == 0 {
+			w.level++
+			defer func() { w.level-- }()
+			return w.leaf(small, nil, nil, w.record(name))
+		}
+		return w.tree(root, 0, nil, nil, w.record(name))
+	})
+}
+
+// eachBucket calls fn with the root page of each bucket, or, where that is 0,
+// with the page that a small bucket has of its own within the root bucket's.
+func (w *walker) eachBucket(fn func(name []byte, root uint64, small page) error) error {
+	return w.tree(w.f.meta.Root, 0, nil, nil, func(p page, e element) (err error) {
 		if e.flags != bucketFlag || len(e.value) < 16 {
 			return bad(p.id, "holds something else than buckets")
 		}
+		var small page
 		root := binary.LittleEndian.Uint64(e.value)
 		if root == 0 {
-			inner, err := inline(p.id, e.value)
-			if err != nil {
+			if small, err = inline(p.id, e.value); err != nil {
 				return err
 			}
-			w.level++
-			defer func() { w.level-- }()
-			return w.leaf(inner, nil, nil, w.record(e.key))
 		}
-		return w.tree(root, 0, nil, nil, w.record(e.key))
+		return fn(e.key, root, small)
 	})
 }
 
@@ -115,26 +133,37 @@ func (w *walker) tree(id uint64, depth int, from, to []byte, each func(page, ele
 	if p.flags != flagBranch {
 		return w.leaf(p, from, to, each)
 	}
+	es, err := w.branch(p, from, to)
+	if err != nil {
+		return w.lost(err)
+	}
+	for i, e := range es {
+		w.ahead.read(w.f, es[i:])
+		if err := w.tree(e.child, depth+1, e.key, upTo(es, i, to), each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// branch returns the entries of a branch page.
+func (w *walker) branch(p page, from, to []byte) ([]element, error) {
 	es, err := w.elements(p)
 	if err == nil {
 		err = checkRange(p, es, from, to)
 	}
 	if err == nil && len(es) == 0 {
-		err = bad(id, "is a branch without entries")
+		err = bad(p.id, "is a branch without entries")
 	}
-	if err != nil {
-		return w.lost(err)
+	return es, err
+}
+
+// upTo is the key that bounds what entry i of a branch leads to.
+func upTo(es []element, i int, to []byte) []byte {
+	if i+1 < len(es) {
+		return es[i+1].key
 	}
-	for i, e := range es {
-		end := to
-		if i+1 < len(es) {
-			end = es[i+1].key
-		}
-		if err := w.tree(e.child, depth+1, e.key, end, each); err != nil {
-			return err
-		}
-	}
-	return nil
+	return to
 }
 
 func (w *walker) leaf(p page, from, to []byte, each func(page, element) error) error {
@@ -163,20 +192,41 @@ func (w *walker) reach(id uint64, depth int) (page, error) {
 	if depth > maxDepth {
 		return page{}, bad(id, "is deeper than any tree of this size")
 	}
-	p, err := w.f.readInto(w.room[w.level].b, id)
+	p, err := w.page(id)
 	if err != nil {
 		return page{}, err
 	}
-	w.room[w.level].b = p.b
 	for i := id; i <= id+p.overflow; i++ {
 		if w.seen.has(i) {
 			return page{}, bad(i, "is reached twice")
 		}
 	}
 	for i := id; i <= id+p.overflow; i++ {
-		w.seen.set(i)
+		if w.seen.set(i) { // by another worker, since
+			return page{}, bad(i, "is reached twice")
+		}
 	}
 	return p, nil
+}
+
+// page reads page id. A leaf may lie in what was read ahead, which holds until
+// the next entry of the branch above it.
+func (w *walker) page(id uint64) (page, error) {
+	if b := w.ahead.from(id); b != nil {
+		p, err := w.f.parse(id, b)
+		if err != nil {
+			return page{}, err
+		}
+		if size := int(p.overflow+1) * PageSize; p.flags != flagBranch && size <= len(b) {
+			p.b = b[:size]
+			return p, nil
+		}
+	}
+	p, err := w.f.readInto(w.room[w.level].b, id)
+	if err == nil {
+		w.room[w.level].b = p.b
+	}
+	return p, err
 }
 
 func checkRange(p page, es []element, from, to []byte) error {

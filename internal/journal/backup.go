@@ -316,7 +316,8 @@ func (x *restorer) header(ctx context.Context, sealed []byte) error {
 	}
 	x.in.sum = x.old.link.newHash()
 	x.in.sum.Write(x.in.buf.Bytes())
-	x.log = logCheck{f: x.old, n: h.base.last, head: h.base.head}
+	x.log = x.old.logCheck()
+	x.log.begin(h.base)
 	if x.old.opts.Keys != nil {
 		if h.chain, err = x.old.opts.Keys.Current(); err != nil {
 			return fmt.Errorf("%w: %w", seal.ErrKey, err)

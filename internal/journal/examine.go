@@ -3,15 +3,15 @@ package journal
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 
 	"github.com/tallystick/tallystick/internal/boltfile"
+	"github.com/tallystick/tallystick/internal/seal"
 )
 
 // examination reads a journal's file page by page, without bbolt.
@@ -103,40 +103,28 @@ func (x *examination) header() error {
 // journal: no other writes the list of free pages.
 func (x *examination) endedCleanly() bool { return x.file.Meta().HasFreelist() }
 
+// maxWorkers bounds how many goroutines examine a file.
+const maxWorkers = 8
+
 // examine walks the whole file: every page, every record's digest, and the log
-// of events, which is dense and chained up to its end.
+// of events, which is dense and chained up to its end. It takes all processors;
+// where it finds damage it walks once more, one record after the other, so that
+// what it names is what stands first in the file.
 func (x *examination) examine(ctx context.Context) error {
-	base := x.f.head.base
-	log := logCheck{f: x.f, n: base.last, head: base.head}
-	var at, plain []byte // used again for each record
-	err := x.file.Walk(ctx, func(bucket, key, sealed []byte) error {
-		if len(bucket) != 1 {
-			return fmt.Errorf("%w: keyspace %q", ErrDamaged, bucket)
-		}
-		b := Bucket(bucket[0])
-		if isHeader(b, key) {
-			_, err := openHeader(sealed)
-			return err
-		}
-		at = append(append(at[:0], bucket...), key...)
-		opened, err := x.f.box.OpenTo(plain, sealed, at)
-		if err != nil {
-			return &DamageError{b, bytes.Clone(key), err}
-		}
-		plain = opened
-		log.count(b, sealed)
-		switch {
-		case b == events:
-			return log.event(key, plain)
-		case b == groups:
-			return log.group(key, plain)
-		case b == headers && string(key) == "tail":
-			return log.setTail(plain)
-		}
+	workers := min(runtime.GOMAXPROCS(0), maxWorkers)
+	if workers > 1 && x.inParts(ctx, workers) == nil {
 		return nil
-	})
+	}
+	return x.inOrder(ctx)
+}
+
+// inOrder examines with one goroutine.
+func (x *examination) inOrder(ctx context.Context) error {
+	v := x.visitor()
+	v.log.begin(x.f.head.base)
+	err := x.file.Walk(ctx, v.Visit)
 	if err == nil {
-		err = log.end()
+		err = v.log.end()
 	}
 	if err != nil {
 		return fmt.Errorf("examine %s: %w", x.f.path, translate(err))
@@ -144,15 +132,76 @@ func (x *examination) examine(ctx context.Context) error {
 	return nil
 }
 
-// logCheck follows the chain of events in their order.
+// inParts examines with several.
+func (x *examination) inParts(ctx context.Context, workers int) error {
+	log := x.f.logCheck()
+	log.begin(x.f.head.base)
+	err := boltfile.WalkParts(ctx, x.file, workers, x.visitor, func(v *visitor) error { return log.join(&v.log) })
+	if err == nil {
+		err = log.end()
+	}
+	return err
+}
+
+// visitor checks the records of a file, or of a part of it.
+type visitor struct {
+	opener *seal.Opener
+	at     []byte // place of the newest record
+	log    logCheck
+}
+
+func (x *examination) visitor() *visitor {
+	return &visitor{opener: x.f.box.Opener(), log: x.f.logCheck()}
+}
+
+// Visit checks one record.
+func (v *visitor) Visit(bucket, key, sealed []byte) error {
+	if len(bucket) != 1 {
+		return fmt.Errorf("%w: keyspace %q", ErrDamaged, bucket)
+	}
+	b := Bucket(bucket[0])
+	if isHeader(b, key) {
+		_, err := openHeader(sealed)
+		return err
+	}
+	v.at = append(append(v.at[:0], bucket...), key...)
+	plain, err := v.opener.Open(sealed, v.at)
+	if err != nil {
+		return &DamageError{b, bytes.Clone(key), err}
+	}
+	v.log.count(b, sealed)
+	switch {
+	case b == events:
+		return v.log.event(key, plain)
+	case b == groups:
+		return v.log.group(key, plain)
+	case b == headers && string(key) == "tail":
+		return v.log.setTail(plain)
+	}
+	return nil
+}
+
+// logCheck follows the chain of events in their order. What is seen of the log
+// may be a part in the midst of it: what comes before is known when it is joined.
 type logCheck struct {
 	f       *File
-	hash    hash.Hash // made for the first event
+	links   chainer
+	begun   bool // n and head are of the event before the next one
 	n       uint64
 	head    [chainSize]byte
+	first   *foundEvent // of a part: it is held to the event before it by join
 	sum     checksum
 	tail    tail
 	hasTail bool
+}
+
+func (f *File) logCheck() logCheck {
+	return logCheck{f: f, links: chainer{hash: f.link.newHash()}}
+}
+
+// begin tells of the event before the first one.
+func (c *logCheck) begin(before tail) {
+	c.begun, c.n, c.head = true, before.last, before.head
 }
 
 func (c *logCheck) count(b Bucket, sealed []byte) {
@@ -167,25 +216,35 @@ func (c *logCheck) setTail(plain []byte) (err error) {
 	return err
 }
 
+// event follows the chain to an event, with its key and what is stored there.
 func (c *logCheck) event(key, plain []byte) error {
-	damage := func(what string) error {
-		return &DamageError{events, bytes.Clone(key), fmt.Errorf("%w: %s", ErrDamaged, what)}
+	if len(key) != 8 || len(plain) < chainSize {
+		return noLink(key, "it is no event")
 	}
+	e := newFoundEvent(key, plain)
+	if !c.begun {
+		c.begun, c.n, c.head = true, e.n, e.chain
+		c.first = &foundEvent{e.n, e.chain, bytes.Clone(e.body)}
+		return nil
+	}
+	return c.follow(e)
+}
+
+// follow has e be the next event.
+func (c *logCheck) follow(e foundEvent) error {
 	c.n++
-	switch {
-	case len(key) != 8 || len(plain) < chainSize:
-		return damage("it is no event")
-	case binary.BigEndian.Uint64(key) != c.n:
-		return damage(fmt.Sprintf("event %d is missing before it", c.n))
+	if e.n != c.n {
+		return noLink(eventKey(e.n), fmt.Sprintf("event %d is missing before it", c.n))
 	}
-	if c.hash == nil {
-		c.hash = c.f.link.newHash()
-	}
-	c.head = chain(c.hash, c.head, c.n, plain[chainSize:])
-	if !bytes.Equal(c.head[:], plain[:chainSize]) {
-		return damage("the chain does not reach it")
+	c.head = c.links.next(c.head, e.n, e.body)
+	if c.head != e.chain {
+		return noLink(eventKey(e.n), "the chain does not reach it")
 	}
 	return nil
+}
+
+func noLink(key []byte, what string) error {
+	return &DamageError{events, bytes.Clone(key), fmt.Errorf("%w: %s", ErrDamaged, what)}
 }
 
 // group follows the events among what a commit changed.
@@ -196,6 +255,23 @@ func (c *logCheck) group(key, plain []byte) error {
 		err = &DamageError{groups, bytes.Clone(key), err}
 	}
 	return err
+}
+
+// join adds the check of the part that lies behind what c has.
+func (c *logCheck) join(p *logCheck) error {
+	if p.first != nil {
+		if err := c.follow(*p.first); err != nil {
+			return err
+		}
+		c.n, c.head = p.n, p.head
+	}
+	for i := range c.sum {
+		c.sum[i] += p.sum[i]
+	}
+	if p.hasTail {
+		c.tail, c.hasTail = p.tail, true
+	}
+	return nil
 }
 
 func (c *logCheck) end() error {
@@ -228,7 +304,7 @@ func (f *File) VerifyLog(ctx context.Context) error {
 				return err
 			}
 			defer x.close()
-			return x.examine(ctx)
+			return x.inOrder(ctx)
 		})
 		if done || err != nil {
 			return err

@@ -218,21 +218,22 @@ func (b *Box) bind(context []byte) *[]byte {
 
 func (b *Box) digest(plain, context []byte) [sha256.Size]byte {
 	h := sha256.New()
-	b.writeDigest(h, plain, context)
+	b.writeDigest(h, nil, plain, context)
 	var d [sha256.Size]byte
 	h.Sum(d[:0])
 	return d
 }
 
-// writeDigest has h hold what a record's digest is made of.
-func (b *Box) writeDigest(h hash.Hash, plain, context []byte) {
-	var n [2]byte
-	binary.BigEndian.PutUint16(n[:], uint16(len(context)))
+// writeDigest has h hold what a record's digest is made of. It returns room, to
+// be used again.
+func (b *Box) writeDigest(h hash.Hash, room, plain, context []byte) []byte {
+	room = append(room[:0], b.journal[:]...)
+	room = binary.BigEndian.AppendUint16(room, uint16(len(context)))
+	room = append(room, context...)
 	h.Reset()
-	h.Write(b.journal[:])
-	h.Write(n[:])
-	h.Write(context)
+	h.Write(room)
 	h.Write(plain)
+	return room
 }
 
 // Chain returns the hash that links the journal's events: an HMAC under the
