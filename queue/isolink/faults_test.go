@@ -258,8 +258,18 @@ func (p *passage) settle() {
 	p.strike(0x0500, "201")
 	p.strike(0x0320, "201")
 	p.strike(0x0320, "202")
+	p.settled(b)
+	// Of one in which both agree at once.
+	p.accepted()
+	b, err = p.CloseBatch(ctx, cardLane)
+	require.NoError(p.t, err)
+	p.strike(0x0320, "207")
+	p.settled(b)
+}
+
+func (p *passage) settled(b queue.BatchID) {
 	for {
-		_, err := reconcile.Settle(ctx, p.Queue, b, p.link)
+		_, err := reconcile.Settle(p.t.Context(), p.Queue, b, p.link)
 		var unequal *reconcile.OutOfBalanceError
 		require.False(p.t, errors.As(err, &unequal), "%v", err)
 		if err == nil {
@@ -401,6 +411,37 @@ func TestFaultsInAWindow(t *testing.T) {
 				p.drain()
 				p.agree(t)
 			}
+		}
+	}
+	sideBySide(t, days)
+}
+
+// A line that is slow, narrow or unsteady costs time, and nothing else.
+func TestAnUnsteadyLine(t *testing.T) {
+	days := map[string]func(*testing.T){}
+	for name, shape := range map[string]faultproxy.Shape{
+		"slow":     {Latency: 40 * time.Millisecond},
+		"unsteady": {Latency: time.Millisecond, Jitter: 80 * time.Millisecond},
+		"narrow":   {Rate: 3000},
+		"all":      {Latency: 5 * time.Millisecond, Jitter: 40 * time.Millisecond, Rate: 6000},
+	} {
+		days[name] = func(t *testing.T) {
+			p := newPassage(t, faultproxy.Fault{})
+			p.proxy.Shape(shape)
+			p.patience = 2 * time.Second
+			p.renew(isolink.Options{Window: 4})
+			var sales sync.WaitGroup
+			for range 12 {
+				sale, told := p.sale(), p.sale()
+				told.Approval = "Y1"
+				_, err := p.Append(t.Context(), told)
+				require.NoError(t, err)
+				sales.Go(func() { p.take(sale) })
+			}
+			p.drain()
+			sales.Wait()
+			p.drain()
+			p.agree(t)
 		}
 	}
 	sideBySide(t, days)
