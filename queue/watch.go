@@ -47,7 +47,7 @@ func newWatchers() *watchers { return &watchers{all: map[*watcher]bool{}} }
 
 // change is an entry's way through one commit.
 type change struct {
-	entry Entry
+	entry *Entry
 	from  State
 	at    uint64 // number of the commit's last event: orders changes of one entry
 }
@@ -110,7 +110,7 @@ func (w *watcher) add(c change) {
 	case c.at < w.seen[c.entry.ID]:
 		return
 	}
-	old.Entry = c.entry
+	old.Entry = *c.entry
 	w.changes[c.entry.ID] = old
 	w.seen[c.entry.ID] = c.at
 }
@@ -178,7 +178,7 @@ func (q *Queue) Warn(warning error) {
 	}
 }
 
-// changes returns what this view has put, for those who watch.
+// collect leaves what this view has put to those who watch.
 func (v *fileView) collect() error {
 	last, err := v.tx.LastEvent()
 	if err != nil {
@@ -186,7 +186,7 @@ func (v *fileView) collect() error {
 	}
 	last += uint64(len(v.log))
 	for _, h := range v.put {
-		c := change{entry: h.cur, at: last}
+		c := change{entry: &h.cur, at: last}
 		if h.old != nil {
 			c.from = h.old.State
 		}

@@ -164,7 +164,7 @@ func (f *File) checkpoint(btx *bolt.Tx, g *group) error {
 	var err error
 	s := settler{f: f, btx: btx, g: g}
 	g.over.tree.Scan(func(k string, it *item) bool {
-		err = s.settle(Bucket(k[0]), []byte(k[1:]), it)
+		err = s.settle([]byte(k), it)
 		return err == nil
 	})
 	g.over = newRecent()
@@ -195,7 +195,9 @@ func (s *settler) enter(b Bucket, first []byte) {
 	}
 }
 
-func (s *settler) settle(b Bucket, key []byte, it *item) error {
+// settle writes the item at place, which is its keyspace and its key.
+func (s *settler) settle(place []byte, it *item) error {
+	b, key := Bucket(place[0]), place[1:]
 	if b != s.in {
 		s.enter(b, key)
 	}
@@ -210,7 +212,7 @@ func (s *settler) settle(b Bucket, key []byte, it *item) error {
 		s.g.sum.replace(old, nil)
 		return s.to.Delete(key)
 	}
-	sealed, err := s.seal(it.value, b, key)
+	sealed, err := s.seal(it.value, place)
 	if err != nil {
 		return err
 	}
@@ -219,13 +221,13 @@ func (s *settler) settle(b Bucket, key []byte, it *item) error {
 }
 
 // seal seals into room; what is there already stays where it is.
-func (s *settler) seal(value []byte, b Bucket, key []byte) ([]byte, error) {
+func (s *settler) seal(value, place []byte) ([]byte, error) {
 	if need := len(value) + seal.Overhead; cap(s.room)-len(s.room) < need {
 		s.room = make([]byte, 0, max(need, roomStep))
 	}
 	from := len(s.room)
 	var err error
-	s.room, err = s.f.box.Seal(s.room, value, place(b, key))
+	s.room, err = s.f.box.Seal(s.room, value, place)
 	return s.room[from:len(s.room):len(s.room)], err
 }
 
