@@ -269,7 +269,7 @@ func TestIncompleteOfARestoredJournal(t *testing.T) {
 	l.close()
 	require.NoError(t, q.Close())
 
-	copied, err := queue.Restore(bg, filepath.Join(t.TempDir(), "journal"), &backup, nil, &queue.Options{Unsealed: true})
+	copied, err := queue.Restore(bg, filepath.Join(t.TempDir(), "journal"), &backup, nil, &queue.Options{Unsealed: true, PrepareTimeout: patience})
 	require.NoError(t, err)
 	defer copied.Close()
 	_, err = copied.Append(bg, sellFor("copy's 1"))

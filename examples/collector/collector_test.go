@@ -26,6 +26,9 @@ import (
 	"github.com/tallystick/tallystick/reconcile/ledger/client"
 )
 
+// patience ends what hangs; a busy machine is only slow.
+const patience = 5 * time.Minute
+
 // childEnv makes the test binary the collector that tests kill.
 const childEnv = "TALLYSTICK_CHILD_COLLECTOR"
 
@@ -82,7 +85,7 @@ func (p *process) kill() {
 func (p *process) await(pattern string) []string {
 	p.t.Helper()
 	want := regexp.MustCompile(pattern)
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	for {
 		select {
 		case line, open := <-p.lines:
@@ -147,7 +150,7 @@ func TestKillAndRestart(t *testing.T) {
 			}
 		}
 	}
-	short, done := context.WithTimeout(ctx, time.Minute)
+	short, done := context.WithTimeout(ctx, patience)
 	defer done()
 	for _, d := range tills {
 		require.NoError(t, d.q.Drain(short, tillLane, d.link))
@@ -194,7 +197,7 @@ type device struct {
 func newDevice(t *testing.T, url string, roots *x509.CertPool, token string) *device {
 	t.Helper()
 	q, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true,
-		RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond})
+		PrepareTimeout: patience, RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = q.Close() })
 	d := &device{q: q}

@@ -349,5 +349,5 @@ func TestNoOrphans(t *testing.T) {
 	}
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	requireAlone(t, dir, 20*time.Second)
+	requireAlone(t, dir, 5*time.Minute)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,7 @@ func TestARestoredCopyDoublesNothing(t *testing.T) {
 	require.NoError(t, s.Drain(t.Context(), lane, s.link))
 	s.agree()
 
-	q, err := queue.Restore(t.Context(), filepath.Join(t.TempDir(), "copy"), &backup, nil, &queue.Options{Unsealed: true})
+	q, err := queue.Restore(t.Context(), filepath.Join(t.TempDir(), "copy"), &backup, nil, &queue.Options{Unsealed: true, PrepareTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = q.Close() })
 	require.Equal(t, uint64(2), q.Epoch())

@@ -92,7 +92,7 @@ func (s *office) newTill(t testing.TB, name string) *till {
 	token, err := s.Token(bg, name)
 	require.NoError(t, err)
 	q, err := queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true,
-		RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond})
+		PrepareTimeout: time.Minute, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = q.Close() })
 	d := &till{Queue: q, name: name, token: token}

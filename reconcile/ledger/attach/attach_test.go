@@ -64,7 +64,7 @@ func newRig(t *testing.T) *rig {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Start()
 	t.Cleanup(server.Close)
-	r.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, RetryMin: time.Millisecond})
+	r.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, PrepareTimeout: time.Minute, RetryMin: time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Close() })
 	r.link, err = httplink.New(lane, server.URL, r.Queue, &httplink.Options{Plain: true})

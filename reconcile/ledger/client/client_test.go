@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +63,7 @@ func newRig(t testing.TB) *rig {
 	r := &rig{}
 	r.ledger, r.server = office(t)
 	var err error
-	r.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true})
+	r.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, PrepareTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Close() })
 	r.connect(t)
