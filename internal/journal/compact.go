@@ -15,6 +15,7 @@ import (
 const (
 	compactSuffix = ".compact"
 	backupSuffix  = ".backup"
+	salvageSuffix = ".salvage"
 
 	// copyStep and copyBytes bound what one commit of a copy holds.
 	copyStep  = 2048
@@ -25,9 +26,9 @@ const (
 	maxRounds  = 8
 )
 
-// removeCopies removes what a crash left of a Compact or Backup.
+// removeCopies removes what a crash left of a Compact, Backup or Salvage.
 func removeCopies(real string) error {
-	for _, s := range []string{compactSuffix, backupSuffix} {
+	for _, s := range []string{compactSuffix, backupSuffix, salvageSuffix} {
 		if err := os.Remove(real + s); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -36,11 +36,17 @@ func (f *File) create() error {
 	return f.syncFolder()
 }
 
-// createAt makes a journal with header h at path, closed cleanly and synced.
-func (f *File) createAt(path string, h header) error {
+// createAt makes a journal with header h at path, closed cleanly and synced; on
+// an error nothing is left there.
+func (f *File) createAt(path string, h header) (err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
 	h.check = [checkSize]byte{} // of the keys that this file is made with
 	if err := f.setHeader(h); err != nil {
 		return err
@@ -63,9 +69,6 @@ func (f *File) createAt(path string, h header) error {
 	err = errors.Join(err, closeDB(db))
 	if err == nil {
 		_, err = f.fill(path, pages, min(firstSize, f.opts.maxSize()-allocStep-pageSize))
-	}
-	if err != nil {
-		_ = os.Remove(path)
 	}
 	return err
 }

@@ -357,5 +357,6 @@ func TestSalvageCutShort(t *testing.T) {
 		}))
 		require.NoError(t, f.Close())
 		require.NoFileExists(t, path+".salvaged")
+		require.NoFileExists(t, path+".salvage")
 	}
 }

@@ -365,6 +365,9 @@ func (f *File) openDB(path string) (db *bolt.DB, err error) {
 		})
 		return err
 	})
+	if errors.Is(err, berrors.ErrTimeout) { // it is open elsewhere, as a bbolt file
+		err = &lock.HeldError{Path: path}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.path, err)
 	}

@@ -222,3 +222,19 @@ func TestPanicInAFunctionIsAnErrorOfItsOwn(t *testing.T) {
 	put(t, f)
 	requireContent(t, f, 2)
 }
+
+// A tool that has the file open as what it is, a bbolt file, is an opener, too.
+func TestOpenAsABboltFile(t *testing.T) {
+	path := tempPath(t)
+	require.NoError(t, open(t, path, options()).Close())
+	db, err := bolt.Open(path, 0o600, nil)
+	require.NoError(t, err)
+	f, err := journal.Open(path, options())
+	if err == nil { // it ended cleanly: the examination goes on behind Open
+		err = f.Ready(t.Context())
+		require.NoError(t, f.Close())
+	}
+	require.ErrorIs(t, err, lock.ErrHeld)
+	require.NoError(t, db.Close())
+	require.NoError(t, open(t, path, options()).Ready(t.Context()))
+}

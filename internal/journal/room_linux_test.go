@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,6 +136,13 @@ func TestRoomIsKeptOnARealFullDisk(t *testing.T) {
 	sales, err := fillUp(t, f)
 	require.ErrorIs(t, err, journal.ErrFull)
 	require.ErrorIs(t, err, syscall.ENOSPC)
+	var got bytes.Buffer
+	require.ErrorIs(t, f.Backup(t.Context(), &got, func() []byte { return nil }), syscall.ENOSPC)
+	require.Zero(t, got.Len(), "a backup begins once all of it is beside the journal")
+	require.ErrorIs(t, f.Compact(t.Context(), nil), syscall.ENOSPC)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 2, "the journal and its lock: %v", left)
 	requireRoomForAnswers(t, f, sales)
 	require.NoError(t, f.Close())
 	f = open(t, path, o)

@@ -101,7 +101,7 @@ func renew(ctx context.Context, path string, o Options, rebuild Rebuild, aside f
 	if err != nil {
 		return nil, err
 	}
-	fresh := newFile(path, real+".salvage", o)
+	fresh := newFile(path, real+salvageSuffix, o)
 	if err = fit(old); err == nil {
 		err = old.refill(ctx, fresh, rebuild)
 	}
