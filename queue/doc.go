@@ -88,8 +88,9 @@
 // STANs (1 to 999999, then 1 again; a number that an unsettled entry holds is
 // skipped) and one series of batches. A lane sends its reversals first, then
 // deferred requests, then advices, then notices; a Do goes before all that
-// waits except reversals, which it sends first. Lanes do not wait for each
-// other.
+// waits except reversals, which it sends first. It waits 5 s at most for the
+// answer to an advice or a notice that is under way: that one is in doubt then,
+// and repeated later. Lanes do not wait for each other.
 //
 // # Batches
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Forward delivers what the lane has through up, and what is journalled later,
@@ -166,7 +167,7 @@ func (q *Queue) run(ctx context.Context, l Lane, up Uplink, p *pace, how *pick) 
 			how.spent = how.withheld
 			return nil
 		}
-		before = q.sendAll(ctx, up, batch)
+		before = q.sendAll(ctx, l, up, batch)
 		r = roundOf(before)
 		if r.failed || r.asked.any() || q.lines.wanted(l) || ctx.Err() != nil {
 			return q.settleRound(ctx, l, before)
@@ -175,13 +176,46 @@ func (q *Queue) run(ctx context.Context, l Lane, up Uplink, p *pace, how *pick) 
 	}
 }
 
-func (q *Queue) sendAll(ctx context.Context, up Uplink, batch []Entry) []sent {
+func (q *Queue) sendAll(ctx context.Context, l Lane, up Uplink, batch []Entry) []sent {
+	yielding, stop := q.yielding(ctx, l)
+	defer stop()
+	send := func(e Entry) sent {
+		if e.Kind == Advice || e.Kind == Notice {
+			return q.send(yielding, up, e)
+		}
+		return q.send(ctx, up, e)
+	}
 	out := make([]sent, len(batch))
 	var all sync.WaitGroup
 	for i, e := range batch[1:] {
-		all.Go(func() { out[i+1] = q.send(ctx, up, e) })
+		all.Go(func() { out[i+1] = send(e) })
 	}
-	out[0] = q.send(ctx, up, batch[0])
+	out[0] = send(batch[0])
 	all.Wait()
 	return out
+}
+
+// patience is how long a Do waits for the answer to an advice or a notice, which
+// is repeated in any case.
+const patience = 5 * time.Second
+
+// yielding is a ctx that ends when a Do has waited for the lane so long.
+func (q *Queue) yielding(ctx context.Context, l Lane) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	called := q.lines.call(l)
+	go func() {
+		select {
+		case <-called:
+		case <-ctx.Done():
+			return
+		}
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }

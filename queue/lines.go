@@ -45,6 +45,7 @@ type line struct {
 	window int
 	urgent []chan struct{} // waiting Do calls, first come first served
 	plain  []chan struct{} // waiting forwarders
+	called chan struct{}   // closed when a Do begins to wait; nil: nobody asked
 	flying map[ID]bool
 	sole   chan struct{} // held by the one who wants the lane alone
 	shut   bool          // the lane is wanted or held alone: nobody else gets a send
@@ -75,6 +76,10 @@ func (s *lines) acquire(ctx context.Context, l Lane, window int, urgent bool, cl
 	turn := make(chan struct{})
 	if urgent {
 		ln.urgent = append(ln.urgent, turn)
+		if ln.called != nil {
+			close(ln.called)
+			ln.called = nil
+		}
 	} else {
 		ln.plain = append(ln.plain, turn)
 	}
@@ -217,6 +222,22 @@ func (s *lines) claimed(l Lane, id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.of(l).flying[id]
+}
+
+// call is closed when a Do waits for the lane.
+func (s *lines) call(l Lane) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ln := s.of(l)
+	if ln.called == nil {
+		ln.called = make(chan struct{})
+	}
+	called := ln.called
+	if len(ln.urgent) > 0 {
+		close(called)
+		ln.called = nil
+	}
+	return called
 }
 
 // wanted tells whether a Do, or a settlement, waits for the lane.

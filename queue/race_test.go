@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -335,6 +336,47 @@ func TestDoGoesBeforeTheBacklog(t *testing.T) {
 	require.NoError(t, q.Drain(bg, cardLane, up))
 	require.NoError(t, <-done)
 	require.Equal(t, "online", r.seen[1].Ref)
+}
+
+// Nor does it wait for an advice that has no answer, longer than five seconds; a
+// deferred request has its full time.
+func TestDoWaitsShortlyForAnAdvice(t *testing.T) {
+	for name, x := range map[string]struct {
+		journal func(q *Queue) error
+		waits   time.Duration
+	}{
+		"advice":  {func(q *Queue) error { _, err := q.Append(bg, offlineSale("s")); return err }, patience},
+		"at risk": {func(q *Queue) error { _, err := q.AppendAtRisk(bg, cardSale("s")); return err }, 60*time.Second - 2*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := openNew(t, Options{})
+				defer q.Close()
+				mute := true
+				up := uplink{send: func(ctx context.Context, e Entry) (Answer, error) {
+					if e.Ref == "s" && mute {
+						mute = false
+						<-ctx.Done()
+						return Answer{}, ctx.Err()
+					}
+					return approve(ctx, e)
+				}}
+				require.NoError(t, x.journal(q))
+				stop := forwarding(t, q, cardLane, up)
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				began := time.Now()
+				e, err := q.Do(bg, up, cardSale("online"))
+				require.NoError(t, err)
+				require.Equal(t, Accepted, e.State)
+				require.Equal(t, x.waits, time.Since(began))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Equal(t, Accepted, stateOf(t, q, "s"))
+				stop()
+			})
+		})
+	}
 }
 
 // An advice whose age no clock can prove is not repeated.
