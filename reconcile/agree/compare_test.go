@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"testing/cryptotest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -131,6 +132,7 @@ func sameFound(t require.TestingT, want []Found, d Difference) {
 }
 
 func TestCompareFindsWhatDiffers(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 1) // with other nonces one sketch in ten thousand takes another message or two
 	r := rand.New(rand.NewPCG(1, 2))
 	sizes := []uint64{0, 1, 15, 16, 17, 1000, 20000}
 	if testing.Short() {
