@@ -49,7 +49,7 @@ func newTill(t *testing.T, m host.Mischief) *till {
 		require.NoError(t, <-served)
 	})
 	s.Queue, err = queue.Open(filepath.Join(dir, "journal"), nil, &queue.Options{Unsealed: true,
-		AnswerTimeout: 300 * time.Millisecond, PrepareTimeout: 5 * time.Second, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
+		AnswerTimeout: plenty, PrepareTimeout: 2 * plenty, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Queue.Close() })
 	s.link = s.newLink(t, cardLane)
@@ -61,7 +61,7 @@ func (s *till) newLink(t *testing.T, lane queue.Lane) *isolink.Link {
 	t.Helper()
 	tmk, err := codec.NewMasterKey(host.DefaultTMK())
 	require.NoError(t, err)
-	l, err := isolink.New(lane, isolink.TCP(s.host.Addr().String()), s.Queue, tmk, nil)
+	l, err := isolink.New(lane, isolink.TCP(s.host.Addr().String()), s.Queue, tmk, patient(nil))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l

@@ -36,7 +36,7 @@ func (s *till) terminal(t *testing.T) host.Terminal {
 func (s *till) again(t *testing.T, o *isolink.Options) {
 	t.Helper()
 	require.NoError(t, s.link.Close())
-	l, err := isolink.New(cardLane, isolink.TCP(s.host.Addr().String()), s.Queue, masterKey(t), o)
+	l, err := isolink.New(cardLane, isolink.TCP(s.host.Addr().String()), s.Queue, masterKey(t), patient(o))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	s.link = l
@@ -54,10 +54,10 @@ func (s *till) sell(t *testing.T, ref string) {
 func TestParametersAreDownloaded(t *testing.T) {
 	s := newTill(t, host.Mischief{})
 	memory := isolink.MemoryFile(filepath.Join(t.TempDir(), "memory"))
-	var told []isolink.Event
+	told := make(chan isolink.Event, 8)
 	s.again(t, &isolink.Options{Memory: memory, OnEvent: func(ev isolink.Event) {
 		if ev.Kind == isolink.Asked || ev.Kind == isolink.Obeyed {
-			told = append(told, ev)
+			told <- ev
 		}
 	}})
 	s.sell(t, "a")
@@ -68,12 +68,13 @@ func TestParametersAreDownloaded(t *testing.T) {
 	s.sell(t, "c") // before it the download
 	s.sell(t, "d")
 	require.Len(t, told, 2)
-	require.Equal(t, codec.ProcessStripeParams, told[0].Processing)
-	require.Equal(t, isolink.Obeyed, told[1].Kind)
-	require.NoError(t, told[1].Err)
+	require.Equal(t, codec.ProcessStripeParams, (<-told).Processing)
+	obeyed := <-told
+	require.Equal(t, isolink.Obeyed, obeyed.Kind)
+	require.NoError(t, obeyed.Err)
 	list, at := s.link.Parameters()
 	require.Equal(t, host.DefaultParameters(), list)
-	require.WithinDuration(t, time.Now(), at, time.Minute)
+	require.WithinDuration(t, time.Now(), at, time.Hour)
 
 	s.again(t, &isolink.Options{Memory: memory})
 	list, _ = s.link.Parameters()
@@ -124,7 +125,7 @@ func TestAWishIsNotObeyedInALoop(t *testing.T) {
 				return v[8:11] == "360" || v[8:11] == "361"
 			}
 			var downloads atomic.Int32
-			h := newScripted(t, func(a *asked) {
+			script := func(a *asked) {
 				switch {
 				case managed(a):
 					downloads.Add(1)
@@ -135,17 +136,18 @@ func TestAWishIsNotObeyedInALoop(t *testing.T) {
 					a.frame.Header = a.frame.Header.WithProcessing(codec.ProcessStripeParams)
 					a.answer("00", nil)
 				}
-			})
-			l := h.link(&isolink.Options{TryTimeout: 50 * time.Millisecond})
-			for range 8 {
-				_, err := h.send(l, cardEntry())
-				require.NoError(t, err, "payments go on")
 			}
-			require.EqualValues(t, x.times, downloads.Load())
-			list, _ := l.Parameters()
-			require.Equal(t, x.failed, len(list.List) == 0)
-			require.Equal(t, map[bool]int{true: 3, false: 1}[x.failed], h.told(isolink.Obeyed))
-			require.Equal(t, 1, h.told(isolink.Asked))
+			inBubble(t, script, &isolink.Options{TryTimeout: 50 * time.Millisecond}, func(t *testing.T, h *scripted, l *isolink.Link) {
+				for range 8 {
+					_, err := h.send(l, cardEntry())
+					require.NoError(t, err, "payments go on")
+				}
+				require.EqualValues(t, x.times, downloads.Load())
+				list, _ := l.Parameters()
+				require.Equal(t, x.failed, len(list.List) == 0)
+				require.Equal(t, map[bool]int{true: 3, false: 1}[x.failed], h.told(isolink.Obeyed))
+				require.Equal(t, 1, h.told(isolink.Asked))
+			})
 		})
 	}
 }
@@ -154,7 +156,7 @@ func TestAWishIsNotObeyedInALoop(t *testing.T) {
 func TestParametersAreFollowed(t *testing.T) {
 	memory := isolink.MemoryFile(filepath.Join(t.TempDir(), "m"))
 	require.NoError(t, memory.Save([]byte(`{"form":1,"parameters":"MTIwNTEzMTIxMQ=="}`))) // 12 05, 13 1, 21 1
-	inBubble(t, func(*asked) {}, &isolink.Options{Memory: memory}, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, financial(func(*asked) {}), &isolink.Options{Memory: memory}, func(t *testing.T, _ *scripted, l *isolink.Link) {
 		list, _ := l.Parameters()
 		require.Equal(t, []codec.Parameter{{Tag: 12, Value: "05"}, {Tag: 13, Value: "1"}, {Tag: 21, Value: "1"}}, list.List)
 		_, err := l.Prepare(t.Context())
@@ -164,7 +166,7 @@ func TestParametersAreFollowed(t *testing.T) {
 		inDoubt(t, err)
 		require.Equal(t, 5*time.Second, time.Since(start))
 	})
-	inBubble(t, func(*asked) {}, &isolink.Options{Memory: memory, AnswerTimeout: 7 * time.Second}, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, financial(func(*asked) {}), &isolink.Options{Memory: memory, AnswerTimeout: 7 * time.Second}, func(t *testing.T, _ *scripted, l *isolink.Link) {
 		_, err := l.Prepare(t.Context())
 		require.NoError(t, err)
 		start := time.Now()
@@ -259,7 +261,7 @@ func TestTransitions(t *testing.T) {
 // A fault of the screen is the screen's own.
 func TestAScreenThatPanics(t *testing.T) {
 	h := newScripted(t, nil)
-	o := &isolink.Options{OnEvent: func(isolink.Event) { panic("no screen") }}
+	o := patient(&isolink.Options{OnEvent: func(isolink.Event) { panic("no screen") }})
 	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, o)
 	require.NoError(t, err)
 	_, err = l.Prepare(context.Background())

@@ -28,16 +28,12 @@ import (
 // passage is a till whose line to the acquirer leads through a fault proxy.
 type passage struct {
 	*till
+	*hasty
 	t     *testing.T
 	proxy *faultproxy.Proxy
-	dial  isolink.Dialer
 	fault faultproxy.Fault // what strikes each type of message
 	armed int
 	n     int
-
-	opts     isolink.Options
-	patience time.Duration // how long the link waits: a busy machine needs more
-	failures int
 }
 
 func newPassage(t *testing.T, f faultproxy.Fault) *passage {
@@ -51,30 +47,11 @@ func (s *till) through(t *testing.T, target string, split bufio.SplitFunc, dial 
 	proxy, err := faultproxy.Listen(target, split)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	p := &passage{till: s, t: t, proxy: proxy, fault: f, dial: dial(proxy.Addr()), patience: 150 * time.Millisecond}
-	p.renew(isolink.Options{})
-	t.Cleanup(func() { require.NoError(t, p.link.Close()) })
-	return p
-}
-
-// renew exchanges the link for one with other options.
-func (p *passage) renew(o isolink.Options) {
-	p.t.Helper()
-	require.NoError(p.t, p.link.Close())
-	p.opts = o
-	o.AnswerTimeout, o.TryTimeout, o.LineTimeout = p.patience, p.patience, 2*p.patience
-	var err error
-	p.link, err = isolink.New(cardLane, p.dial, p.Queue, masterKey(p.t), &o)
-	require.NoError(p.t, err)
-}
-
-// failed counts something that came to nothing; when that is often, the link gets
-// more time.
-func (p *passage) failed() {
-	if p.failures++; p.failures%6 == 0 {
-		p.patience = min(2*p.patience, 5*time.Second)
-		p.renew(p.opts)
-	}
+	over := dial(proxy.Addr())
+	h := newHasty(t, s.Queue, func(o isolink.Options) (*isolink.Link, error) {
+		return isolink.New(cardLane, over, s.Queue, masterKey(t), &o)
+	})
+	return &passage{till: s, hasty: h, t: t, proxy: proxy, fault: f}
 }
 
 // strike arms the fault for the next message of a type with a network code, or
@@ -104,16 +81,17 @@ func (p *passage) sale() queue.Transaction {
 // take asks for a sale until it has left the device.
 func (p *passage) take(x queue.Transaction) {
 	for {
-		if _, err := p.Do(p.t.Context(), p.link, x); !errors.Is(err, queue.ErrNotSent) {
+		if _, err := p.Do(p.t.Context(), p.up(), x); !errors.Is(err, queue.ErrNotSent) {
 			return
 		}
+		p.failed()
 	}
 }
 
 // accepted takes sales until the host has accepted one.
 func (p *passage) accepted() queue.Entry {
 	for {
-		e, err := p.Do(p.t.Context(), p.link, p.sale())
+		e, err := p.Do(p.t.Context(), p.up(), p.sale())
 		if err == nil && e.State == queue.Accepted {
 			return e
 		}
@@ -127,7 +105,7 @@ func (p *passage) accepted() queue.Entry {
 func (p *passage) drain() {
 	ctx := p.t.Context()
 	for {
-		require.NoError(p.t, p.Drain(ctx, cardLane, p.link))
+		p.deliver()
 		parked := false
 		for e, err := range p.All(ctx, queue.Filter{States: []queue.State{queue.Parked}}) {
 			require.NoError(p.t, err)
@@ -164,7 +142,7 @@ func (p *passage) day() {
 	ctx := p.t.Context()
 	p.strike(0x0800, "003")
 	for {
-		if _, err := p.link.Prepare(ctx); err == nil {
+		if _, err := p.up().Prepare(ctx); err == nil {
 			break
 		}
 		p.failed()
@@ -196,7 +174,7 @@ func (p *passage) day() {
 	p.strike(0x0200, "000")
 	p.untilStruck(func() {
 		p.n++
-		_, err := p.Do(ctx, p.link, queue.Transaction{Ref: fmt.Sprintf("void-%d", p.n), Lane: cardLane, Op: queue.Void, Original: voided.ID})
+		_, err := p.Do(ctx, p.up(), queue.Transaction{Ref: fmt.Sprintf("void-%d", p.n), Lane: cardLane, Op: queue.Void, Original: voided.ID})
 		if errors.Is(err, queue.ErrState) { // it is voided already
 			voided = p.accepted()
 		}
@@ -235,12 +213,12 @@ func (p *passage) manage() {
 	}
 	p.strike(0x0820, "002")
 	p.untilStruck(func() {
-		_, _ = p.link.Prepare(ctx)
-		_ = p.link.SignOff(ctx)
+		_, _ = p.up().Prepare(ctx)
+		_ = p.up().SignOff(ctx)
 	})
 	p.renew(isolink.Options{EchoAfter: time.Nanosecond})
 	p.strike(0x0820, "301")
-	p.untilStruck(func() { _, _ = p.link.Prepare(ctx) })
+	p.untilStruck(func() { _, _ = p.up().Prepare(ctx) })
 	p.renew(isolink.Options{})
 }
 
@@ -249,9 +227,12 @@ func (p *passage) settle() {
 	ctx := p.t.Context()
 	for forgotten := false; !forgotten; p.drain() {
 		require.NoError(p.t, p.host.SetMischief(host.Mischief{Forget: 1}))
-		e, err := p.Do(ctx, p.link, p.sale())
+		e, err := p.Do(ctx, p.up(), p.sale())
 		forgotten = err == nil && e.State == queue.Accepted && p.host.Mischief().Forget == 0
 		require.NoError(p.t, p.host.SetMischief(host.Mischief{}))
+		if !forgotten {
+			p.failed()
+		}
 	}
 	b, err := p.CloseBatch(ctx, cardLane)
 	require.NoError(p.t, err)
@@ -269,7 +250,7 @@ func (p *passage) settle() {
 
 func (p *passage) settled(b queue.BatchID) {
 	for {
-		_, err := reconcile.Settle(p.t.Context(), p.Queue, b, p.link)
+		_, err := reconcile.Settle(p.t.Context(), p.Queue, b, p.up())
 		var unequal *reconcile.OutOfBalanceError
 		require.False(p.t, errors.As(err, &unequal), "%v", err)
 		if err == nil {
@@ -428,8 +409,7 @@ func TestAnUnsteadyLine(t *testing.T) {
 		days[name] = func(t *testing.T) {
 			p := newPassage(t, faultproxy.Fault{})
 			p.proxy.Shape(shape)
-			p.patience = 2 * time.Second
-			p.renew(isolink.Options{Window: 4})
+			p.waits(2*time.Second, isolink.Options{Window: 4})
 			var sales sync.WaitGroup
 			for range 12 {
 				sale, told := p.sale(), p.sale()
@@ -450,15 +430,16 @@ func TestAnUnsteadyLine(t *testing.T) {
 // While the port refuses, sales go on offline; all of it arrives.
 func TestARefusedPort(t *testing.T) {
 	p := newPassage(t, faultproxy.Fault{})
+	p.waits(plenty, isolink.Options{})
 	ctx := context.Background()
 	p.accepted()
 	p.proxy.Refuse()
-	_, err := p.link.Prepare(ctx)
+	_, err := p.up().Prepare(ctx)
 	for err == nil { // until the end of the connection is seen
-		_, err = p.link.Prepare(ctx)
+		_, err = p.up().Prepare(ctx)
 	}
 	requireReason(t, isolink.ConnRefused, err)
-	_, err = p.Do(ctx, p.link, p.sale())
+	_, err = p.Do(ctx, p.up(), p.sale())
 	require.ErrorIs(t, err, queue.ErrNotSent)
 	told := p.sale()
 	told.Approval = "Y1"

@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,9 +73,9 @@ func FuzzHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p := &pipeHost{raw: raw}
 		p.h = &scripted{tmk: tmk, batch: 42}
-		l, err := isolink.New(lane, p.dial, new(series), tmk, nil)
+		l, err := isolink.New(lane, p.dial, new(series), tmk, patient(nil))
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), plenty)
 		defer cancel()
 		_, err = l.Prepare(ctx)
 		require.NoError(t, err)
@@ -117,9 +116,9 @@ func FuzzSignIn(f *testing.F) {
 			}()
 			return ours, nil
 		}
-		l, err := isolink.New(lane, dial, new(series), tmk, &isolink.Options{Tries: 1})
+		l, err := isolink.New(lane, dial, new(series), tmk, patient(&isolink.Options{Tries: 1}))
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), plenty)
 		defer cancel()
 		line, err := l.Prepare(ctx)
 		if err == nil {
@@ -157,9 +156,9 @@ func FuzzWindow(f *testing.F) {
 				}
 			}), nil
 		}
-		l, err := isolink.New(lane, dial, new(series), tmk, &isolink.Options{Window: 3})
+		l, err := isolink.New(lane, dial, new(series), tmk, patient(&isolink.Options{Window: 3}))
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), plenty)
 		defer cancel()
 		_, err = l.Prepare(ctx)
 		require.NoError(t, err)
@@ -222,9 +221,9 @@ func FuzzISO(f *testing.F) {
 			}()
 			return ours, nil
 		}
-		l, err := isolink.New(lane, dial, new(series), nil, &isolink.Options{Style: isolink.ISO1987, Tries: 1})
+		l, err := isolink.New(lane, dial, new(series), nil, patient(&isolink.Options{Style: isolink.ISO1987, Tries: 1}))
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), plenty)
 		defer cancel()
 		said, _, err := l.SendTotals(ctx, queue.Batch{}, queue.Totals{Currency: queue.CNY})
 		require.NoError(t, ctx.Err())

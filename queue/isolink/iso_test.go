@@ -38,7 +38,9 @@ func (s *isoTill) isoDay(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Append(ctx, queue.Transaction{Ref: "refund", Lane: cardLane, Op: queue.Refund, Original: a.ID, Amount: fen(250)})
 	require.NoError(t, err)
+	s.host.mu.Lock()
 	s.host.lose = 1
+	s.host.mu.Unlock()
 	_, err = s.Do(ctx, s.link, cardSale("reversed", 77))
 	require.ErrorIs(t, err, queue.ErrInDoubt)
 	require.NoError(t, s.Drain(ctx, cardLane, s.link))

@@ -18,48 +18,26 @@ import (
 // isoPassage is a till whose line to an ISO host leads through a fault proxy.
 type isoPassage struct {
 	*isoTill
+	*hasty
 	t     *testing.T
 	style isolink.Style
-	opts  isolink.Options
 	proxy *faultproxy.Proxy
 	fault faultproxy.Fault
 	armed int
 	n     int
-
-	patience time.Duration
-	failures int
 }
 
 func newISOPassage(t *testing.T, style isolink.Style, f faultproxy.Fault) *isoPassage {
-	p := &isoPassage{isoTill: newISOTill(t, style, isolink.Options{}), t: t, style: style, fault: f, patience: 150 * time.Millisecond}
-	p.host.rough = true
-	var err error
-	p.proxy, err = faultproxy.Listen(p.host.ln.Addr().String(), faultproxy.Frames)
+	s := newISOTill(t, style, isolink.Options{})
+	s.host.rough = true
+	proxy, err := faultproxy.Listen(s.host.ln.Addr().String(), faultproxy.Frames)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.proxy.Close()) })
-	p.renew(isolink.Options{})
-	t.Cleanup(func() { require.NoError(t, p.link.Close()) })
-	return p
-}
-
-func (p *isoPassage) renew(o isolink.Options) {
-	p.t.Helper()
-	require.NoError(p.t, p.link.Close())
-	p.opts = o
-	o.Style, o.Institution = p.style, "123456"
-	o.AnswerTimeout, o.TryTimeout, o.LineTimeout = p.patience, p.patience, 2*p.patience
-	var err error
-	p.link, err = isolink.New(cardLane, isolink.TCP(p.proxy.Addr()), p.Queue, nil, &o)
-	require.NoError(p.t, err)
-}
-
-// failed counts something that came to nothing; when that is often, the link gets
-// more time.
-func (p *isoPassage) failed() {
-	if p.failures++; p.failures%6 == 0 {
-		p.patience = min(2*p.patience, 5*time.Second)
-		p.renew(p.opts)
-	}
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	h := newHasty(t, s.Queue, func(o isolink.Options) (*isolink.Link, error) {
+		o.Style, o.Institution = style, "123456"
+		return isolink.New(cardLane, isolink.TCP(proxy.Addr()), s.Queue, nil, &o)
+	})
+	return &isoPassage{isoTill: s, hasty: h, t: t, style: style, proxy: proxy, fault: f}
 }
 
 // strike arms the fault for the next message of a type, named as 1987 does, or for
@@ -88,26 +66,26 @@ func (p *isoPassage) sale() queue.Transaction {
 func (p *isoPassage) untilStruck(do func()) {
 	for p.proxy.Struck() < p.armed {
 		do()
-		require.NoError(p.t, p.Drain(p.t.Context(), cardLane, p.link))
+		p.deliver()
 		p.failed()
 	}
 }
 
 func (p *isoPassage) accepted() queue.Entry {
 	for {
-		e, err := p.Do(p.t.Context(), p.link, p.sale())
+		e, err := p.Do(p.t.Context(), p.up(), p.sale())
 		if err == nil && e.State == queue.Accepted {
 			return e
 		}
 		p.failed()
-		require.NoError(p.t, p.Drain(p.t.Context(), cardLane, p.link))
+		p.deliver()
 	}
 }
 
 // day sends one of each message type, each struck by the fault once.
 func (p *isoPassage) day() {
 	ctx := p.t.Context()
-	sell := func() { _, _ = p.Do(ctx, p.link, p.sale()) }
+	sell := func() { _, _ = p.Do(ctx, p.up(), p.sale()) }
 	p.strike(p.fault, "0800")
 	p.untilStruck(sell)
 	p.strike(p.fault, "0200")
@@ -133,15 +111,15 @@ func (p *isoPassage) day() {
 	p.strike(p.fault, "0200")
 	p.untilStruck(func() {
 		p.n++
-		_, err := p.Do(ctx, p.link, queue.Transaction{Ref: fmt.Sprintf("void-%d", p.n), Lane: cardLane, Op: queue.Void, Original: voided.ID})
+		_, err := p.Do(ctx, p.up(), queue.Transaction{Ref: fmt.Sprintf("void-%d", p.n), Lane: cardLane, Op: queue.Void, Original: voided.ID})
 		if errors.Is(err, queue.ErrState) { // it is voided already
 			voided = p.accepted()
 		}
 	})
 	p.renew(isolink.Options{EchoAfter: time.Nanosecond})
-	_, _ = p.link.Prepare(ctx)
+	_, _ = p.up().Prepare(ctx)
 	p.strike(p.fault, "0800")
-	p.untilStruck(func() { _, _ = p.link.Prepare(ctx) })
+	p.untilStruck(func() { _, _ = p.up().Prepare(ctx) })
 	for _, advise := range []bool{false, true} {
 		p.renew(isolink.Options{AdviseTotals: advise})
 		p.strike(p.fault, map[bool]string{false: "0500", true: "0520"}[advise])
@@ -149,7 +127,7 @@ func (p *isoPassage) day() {
 		b, err := p.CloseBatch(ctx, cardLane)
 		require.NoError(p.t, err)
 		for {
-			r, err := reconcile.Settle(ctx, p.Queue, b, p.link)
+			r, err := reconcile.Settle(ctx, p.Queue, b, p.up())
 			if err == nil {
 				require.True(p.t, r.Balanced)
 				break

@@ -32,7 +32,7 @@ type isoHost struct {
 	agreed map[string]string      // totals, by batch and currency
 	seen   []string               // messages, without their times
 	forget int                    // answer so many sales without booking them
-	lose   int                    // book so many messages without answering them
+	lose   int                    // book so many messages and hang up without answering them
 	change func(m *codec.Message) // has its way with each answer
 	rough  bool                   // messages may come damaged
 }
@@ -109,9 +109,10 @@ func (h *isoHost) serve(c net.Conn) {
 		h.must(err)
 		wire, err := framing.Append(nil, codec.Frame{Body: body})
 		h.must(err)
-		if answers {
-			_, _ = c.Write(wire)
+		if !answers {
+			return
 		}
+		_, _ = c.Write(wire)
 	}
 }
 
@@ -240,11 +241,11 @@ func newISOTill(t *testing.T, style isolink.Style, o isolink.Options) *isoTill {
 	s := &isoTill{host: newISOHost(t, style)}
 	var err error
 	s.Queue, err = queue.Open(filepath.Join(t.TempDir(), "journal"), nil, &queue.Options{Unsealed: true,
-		AnswerTimeout: time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond})
+		AnswerTimeout: plenty, PrepareTimeout: 2 * plenty, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	o.Style, o.Institution, o.AnswerTimeout = style, "123456", 200*time.Millisecond
-	s.link, err = isolink.New(cardLane, isolink.TCP(s.host.ln.Addr().String()), s.Queue, nil, &o)
+	o.Style, o.Institution = style, "123456"
+	s.link, err = isolink.New(cardLane, isolink.TCP(s.host.ln.Addr().String()), s.Queue, nil, patient(&o))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.link.Close()) })
 	return s

@@ -19,21 +19,27 @@ import (
 // An answer that comes after the wait has ended is kept for its entry, on a
 // connection of its own: it is never taken for the next message's.
 func TestLateAnswers(t *testing.T) {
-	release, came := make(chan func(a *asked)), make(chan isolink.Event, 4)
-	h := newScripted(t, financial(func(a *asked) { (<-release)(a) }))
-	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, &isolink.Options{OnEvent: func(ev isolink.Event) {
+	arrived, release, came := make(chan struct{}, 1), make(chan func(a *asked)), make(chan isolink.Event, 4)
+	h := newScripted(t, financial(func(a *asked) {
+		arrived <- struct{}{}
+		(<-release)(a)
+	}))
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, patient(&isolink.Options{OnEvent: func(ev isolink.Event) {
 		h.note(ev)
 		if ev.Kind == isolink.CameLate || ev.Kind == isolink.Suspect {
 			came <- ev
 		}
-	}})
+	}}))
 	require.NoError(t, err)
 	defer l.Close()
 	silent := func() {
 		_, err := l.Prepare(context.Background())
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
-		defer cancel()
+		ctx := newExpiring()
+		go func() {
+			<-arrived
+			ctx.expire()
+		}()
 		_, err = l.Send(ctx, cardEntry())
 		inDoubt(t, err)
 	}
@@ -50,6 +56,7 @@ func TestLateAnswers(t *testing.T) {
 	a, err := h.send(l, next)
 	require.NoError(t, err)
 	require.Equal(t, "51", a.Code)
+	<-arrived
 	late := l.LateAnswers()
 	require.Len(t, late, 1)
 	require.Equal(t, queue.ID(7), late[0].ID)
@@ -88,23 +95,39 @@ func (h *scripted) piped(serve func(a *asked)) net.Conn {
 	return ours
 }
 
-// inBubble runs a test whose host sits behind pipes, on a clock of its own.
-func inBubble(t *testing.T, serve func(a *asked), opts *isolink.Options, test func(t *testing.T, l *isolink.Link, dials *int)) {
+// inBubble runs a test at a scripted host behind pipes, on a clock of its own:
+// however slow the machine is, nothing comes too late.
+func inBubble(t *testing.T, script func(a *asked), opts *isolink.Options, test func(t *testing.T, h *scripted, l *isolink.Link)) {
 	tmk := masterKey(t)
 	synctest.Test(t, func(t *testing.T) {
-		h := &scripted{tmk: tmk, batch: 42}
-		dials := 0
+		h := &scripted{t: t, tmk: tmk, script: script, batch: 42}
 		dial := func(ctx context.Context) (net.Conn, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			dials++
-			return h.piped(serve), nil
+			ours, theirs := net.Pipe()
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.conns = append(h.conns, theirs)
+			go h.serve(theirs)
+			return ours, nil
 		}
-		l, err := isolink.New(lane, dial, new(series), tmk, opts)
+		var o isolink.Options
+		if opts != nil {
+			o = *opts
+		}
+		told := o.OnEvent
+		o.OnEvent = func(ev isolink.Event) {
+			h.event(ev)
+			if told != nil {
+				told(ev)
+			}
+		}
+		l, err := isolink.New(lane, dial, new(series), tmk, &o)
 		require.NoError(t, err)
-		test(t, l, &dials)
+		test(t, h, l)
 		require.NoError(t, l.Close())
+		h.noSecrets()
 	})
 }
 
@@ -122,7 +145,7 @@ func TestADeadPeerIsNoticed(t *testing.T) {
 		}
 		a.answer("00", nil)
 	}
-	inBubble(t, serve, nil, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, financial(serve), nil, func(t *testing.T, h *scripted, l *isolink.Link) {
 		ctx := context.Background()
 		prepare := func() time.Duration {
 			start := time.Now()
@@ -133,21 +156,21 @@ func TestADeadPeerIsNoticed(t *testing.T) {
 		prepare()
 		<-time.After(59 * time.Second) // of the bubble's clock
 		prepare()
-		require.Equal(t, []int{0, 1}, []int{echoes, *dials})
+		require.Equal(t, []int{0, 1}, []int{echoes, h.dialled()})
 		<-time.After(2 * time.Second)
 		prepare()
 		prepare()
-		require.Equal(t, []int{1, 1}, []int{echoes, *dials})
+		require.Equal(t, []int{1, 1}, []int{echoes, h.dialled()})
 		answers = false
 		<-time.After(61 * time.Second)
 		require.Equal(t, 2*time.Second, prepare())
-		require.Equal(t, []int{2, 2}, []int{echoes, *dials})
+		require.Equal(t, []int{2, 2}, []int{echoes, h.dialled()})
 		<-time.After(61 * time.Second)
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := l.Prepare(short)
 		require.NoError(t, err, "half of the time is left for dialling")
-		require.Equal(t, 3, *dials)
+		require.Equal(t, 3, h.dialled())
 		_, err = l.Send(ctx, cardEntry())
 		require.NoError(t, err)
 	})
@@ -249,7 +272,7 @@ func TestNothingWaitsForEver(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF)
 		ended <- time.Since(start)
 	}
-	inBubble(t, serve, nil, func(t *testing.T, l *isolink.Link, dials *int) {
+	inBubble(t, financial(serve), nil, func(t *testing.T, _ *scripted, l *isolink.Link) {
 		ended = make(chan time.Duration, 16) // the bubble's own
 		send := func(ctx context.Context, stan queue.STAN) time.Duration {
 			_, err := l.Prepare(ctx)

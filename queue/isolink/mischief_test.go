@@ -12,13 +12,16 @@ import (
 	"github.com/tallystick/tallystick/codec"
 	"github.com/tallystick/tallystick/examples/acquirer/host"
 	"github.com/tallystick/tallystick/queue"
+	"github.com/tallystick/tallystick/queue/isolink"
 )
 
-// turmoil does a day's work while the host misbehaves, lets the host come to its
-// senses, and delivers the rest.
+// turmoil does a day's work while the host misbehaves, over a link that does not
+// wait long, lets the host come to its senses, and delivers the rest over one
+// that does: a busy machine is no silent host.
 func (s *till) turmoil(t *testing.T, m host.Mischief, rounds int) {
 	t.Helper()
 	ctx := context.Background()
+	s.again(t, &isolink.Options{AnswerTimeout: 300 * time.Millisecond, TryTimeout: 3 * time.Second})
 	_, err := s.link.Prepare(ctx)
 	require.NoError(t, err)
 	require.NoError(t, s.host.SetMischief(m))
@@ -46,6 +49,7 @@ func (s *till) turmoil(t *testing.T, m host.Mischief, rounds int) {
 		cancel()
 	}
 	require.NoError(t, s.host.SetMischief(host.Mischief{}))
+	s.again(t, nil)
 	require.NoError(t, s.Drain(ctx, cardLane, s.link))
 }
 

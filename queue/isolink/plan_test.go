@@ -98,7 +98,7 @@ func TestSignInDaily(t *testing.T) {
 			signIns = append(signIns, ev.Time)
 		}
 	}}
-	inBubble(t, func(a *asked) { a.answer("00", nil) }, o, func(t *testing.T, l *isolink.Link, _ *int) {
+	inBubble(t, nil, o, func(t *testing.T, _ *scripted, l *isolink.Link) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*24*time.Hour)
 		defer cancel()
 		require.ErrorIs(t, l.SignInDaily(ctx, isolink.Plan{From: 3, To: 5}), context.DeadlineExceeded)

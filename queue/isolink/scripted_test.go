@@ -238,6 +238,16 @@ func (h *scripted) note(shown any) {
 	h.texts = append(h.texts, fmt.Sprintf("%v %+v %#v", shown, shown, shown))
 }
 
+// event is what a link tells.
+func (h *scripted) event(ev isolink.Event) {
+	shown := ev
+	shown.Time = time.Time{} // its nanoseconds may be any digits
+	h.note(shown)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, ev)
+}
+
 func (h *scripted) noSecrets() {
 	key := strings.Repeat("11", 16)
 	for _, text := range h.texts {
@@ -263,25 +273,67 @@ func (s *series) NextSTAN(context.Context, queue.Lane) (queue.STAN, error) {
 // link returns a link to h that is closed at the end of the test.
 func (h *scripted) link(opts *isolink.Options) *isolink.Link {
 	h.t.Helper()
-	if opts == nil {
-		opts = &isolink.Options{}
-	}
-	o := *opts
-	o.OnEvent = func(ev isolink.Event) {
-		h.note(ev)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.events = append(h.events, ev)
-	}
-	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, &o)
+	o := patient(opts)
+	o.OnEvent = h.event
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, o)
 	require.NoError(h.t, err)
 	h.t.Cleanup(func() { require.NoError(h.t, l.Close()) })
 	return l
 }
 
+// dialled is how many connections came.
+func (h *scripted) dialled() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
+// plenty is a limit that only ends what hangs: no machine is so slow.
+const plenty = 2 * time.Minute
+
+// patient gives a link plenty of time to connect and to sign in, where o does
+// not say how much.
+func patient(o *isolink.Options) *isolink.Options {
+	var p isolink.Options
+	if o != nil {
+		p = *o
+	}
+	if p.TryTimeout == 0 {
+		p.TryTimeout = plenty
+	}
+	if p.LineTimeout == 0 {
+		p.LineTimeout = 2 * plenty
+	}
+	return &p
+}
+
+// expiring is a ctx whose time is over when a test says so.
+type expiring struct {
+	context.Context
+	over chan struct{}
+	once sync.Once
+}
+
+func newExpiring() *expiring {
+	return &expiring{Context: context.Background(), over: make(chan struct{})}
+}
+
+func (e *expiring) expire() { e.once.Do(func() { close(e.over) }) }
+
+func (e *expiring) Done() <-chan struct{} { return e.over }
+
+func (e *expiring) Err() error {
+	select {
+	case <-e.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // send prepares, then sends e.
 func (h *scripted) send(l *isolink.Link, e queue.Entry) (queue.Answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), plenty)
 	defer cancel()
 	if _, err := l.Prepare(ctx); err != nil {
 		h.note(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,13 +46,14 @@ func TestASignInThatFails(t *testing.T) {
 	}
 	for name, x := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := newScripted(t, x.script)
+			ctx := newExpiring()
+			h := newScripted(t, func(a *asked) {
+				x.script(a)
+				if x.reason == isolink.Silent {
+					ctx.expire()
+				}
+			})
 			l := h.link(nil)
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			if x.reason == isolink.Silent {
-				ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
-			}
-			defer cancel()
 			_, err := l.Prepare(ctx)
 			h.note(err)
 			require.Equal(t, x.code, requireReason(t, x.reason, err).Code)
@@ -84,7 +84,7 @@ func TestNoLine(t *testing.T) {
 		isolink.Broken:    errors.New("something else"),
 	} {
 		dial := func(context.Context) (net.Conn, error) { return nil, cause }
-		l, err := isolink.New(lane, dial, new(series), h.tmk, nil)
+		l, err := isolink.New(lane, dial, new(series), h.tmk, patient(nil))
 		require.NoError(t, err)
 		_, err = l.Prepare(context.Background())
 		requireReason(t, want, err)
@@ -97,11 +97,11 @@ func TestNoLine(t *testing.T) {
 func TestLostBeforeSend(t *testing.T) {
 	h := newScripted(t, nil)
 	lost := make(chan struct{}, 8)
-	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, &isolink.Options{OnEvent: func(ev isolink.Event) {
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), h.tmk, patient(&isolink.Options{OnEvent: func(ev isolink.Event) {
 		if ev.Kind == isolink.Lost {
 			lost <- struct{}{}
 		}
-	}})
+	}}))
 	require.NoError(t, err)
 	defer l.Close()
 	ctx := context.Background()
@@ -269,14 +269,14 @@ func (p *ped) LoadPIN(k codec.WrappedKey) error {
 func TestThePINKeyGoesToThePED(t *testing.T) {
 	h := newScripted(t, nil)
 	p := &ped{MasterKey: h.tmk}
-	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), p, nil)
+	l, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), p, patient(nil))
 	require.NoError(t, err)
 	defer l.Close()
 	_, err = l.Prepare(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 1, p.pins)
 	p.err = errors.New("tampered")
-	other, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), p, nil)
+	other, err := isolink.New(lane, isolink.TCP(h.ln.Addr().String()), new(series), p, patient(nil))
 	require.NoError(t, err)
 	defer other.Close()
 	_, err = other.Prepare(context.Background())
@@ -368,7 +368,7 @@ func TestAWriteThatFails(t *testing.T) {
 		l, err := isolink.New(lane, func(ctx context.Context) (net.Conn, error) {
 			c, err := isolink.TCP(h.ln.Addr().String())(ctx)
 			return &halfWriter{Conn: c, n: n}, err
-		}, new(series), h.tmk, nil)
+		}, new(series), h.tmk, patient(nil))
 		require.NoError(t, err)
 		_, err = h.send(l, cardEntry())
 		inDoubt(t, err)

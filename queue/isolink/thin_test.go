@@ -106,7 +106,7 @@ func TestReconnectsAreResumed(t *testing.T) {
 	_, proxy, config := secured(t, func(c *tls.Config) {
 		c.VerifyConnection = func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil }
 	})
-	l, err := isolink.New(cardLane, isolink.ThinTLS(proxy.Addr(), config), new(series), masterKey(t), nil)
+	l, err := isolink.New(cardLane, isolink.ThinTLS(proxy.Addr(), config), new(series), masterKey(t), patient(nil))
 	require.NoError(t, err)
 	defer l.Close()
 	lose := func() { // the line, and see it

@@ -25,7 +25,7 @@ import (
 func journal(tb testing.TB, n int) *queue.Queue {
 	tb.Helper()
 	q, err := queue.Open(filepath.Join(tb.TempDir(), "journal"), nil, &queue.Options{Unsealed: true, BatchLimit: 2 * n,
-		AnswerTimeout: 5 * time.Second, RetryMin: 10 * time.Millisecond, RetryMax: time.Second})
+		AnswerTimeout: plenty, PrepareTimeout: plenty, RetryMin: 10 * time.Millisecond, RetryMax: time.Second})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, q.Close()) })
 	for i := range n {

@@ -161,7 +161,7 @@ func TestTLS(t *testing.T) {
 	strange, err := stranger.issue("terminal", x509.ExtKeyUsageClientAuth)
 	require.NoError(t, err)
 	link := func(config *tls.Config) *isolink.Link {
-		l, err := isolink.New(lane, isolink.TLS(ln.Addr().String(), config), new(series), h.tmk, nil)
+		l, err := isolink.New(lane, isolink.TLS(ln.Addr().String(), config), new(series), h.tmk, patient(nil))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, l.Close()) })
 		return l
@@ -176,9 +176,8 @@ func TestTLS(t *testing.T) {
 	require.Zero(t, good.MinVersion, "the caller's config is not written to")
 
 	// Silence over TLS ends as it does without, and the next connection works.
-	h.behave(func(*asked) {})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
+	ctx := newExpiring()
+	h.behave(func(*asked) { ctx.expire() })
 	_, err = l.Send(ctx, cardEntry())
 	inDoubt(t, err)
 	requireReason(t, isolink.Silent, err)
@@ -202,7 +201,7 @@ func TestTLS(t *testing.T) {
 	oldHost, stop, err := front(ln.Addr().String(), old)
 	require.NoError(t, err)
 	defer stop()
-	notYet, err := isolink.New(lane, isolink.TLS(oldHost, good), new(series), h.tmk, nil)
+	notYet, err := isolink.New(lane, isolink.TLS(oldHost, good), new(series), h.tmk, patient(nil))
 	require.NoError(t, err)
 	defer notYet.Close()
 	_, err = notYet.Prepare(t.Context())
@@ -217,7 +216,7 @@ func TestTLS(t *testing.T) {
 			c.Close()
 		}
 	}()
-	noTLS, err := isolink.New(lane, isolink.TLS(plain.Addr().String(), good), new(series), h.tmk, nil)
+	noTLS, err := isolink.New(lane, isolink.TLS(plain.Addr().String(), good), new(series), h.tmk, patient(nil))
 	require.NoError(t, err)
 	defer noTLS.Close()
 	_, err = noTLS.Prepare(t.Context())

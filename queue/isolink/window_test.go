@@ -86,7 +86,7 @@ func TestAWindowOfAnswersInAnyOrder(t *testing.T) {
 		}
 	}
 	require.Equal(t, n/2, approved)
-	require.Equal(t, 1, len(h.conns), "over one connection")
+	require.Equal(t, 1, h.dialled(), "over one connection")
 	require.Equal(t, 1, h.told(isolink.Stray))
 }
 
@@ -145,7 +145,7 @@ func TestABadAnswerIsNotItsNeighboursTrouble(t *testing.T) {
 	}
 	for name, spoil := range spoilt {
 		t.Run(name, func(t *testing.T) {
-			h := newScripted(t, gather(8, func(all []*asked) {
+			script := gather(8, func(all []*asked) {
 				for i, a := range all {
 					if i == 3 {
 						spoil(a)
@@ -153,29 +153,30 @@ func TestABadAnswerIsNotItsNeighboursTrouble(t *testing.T) {
 						a.answer("00", nil)
 					}
 				}
-			}))
-			l := h.link(&isolink.Options{Window: 8, AnswerTimeout: 500 * time.Millisecond})
-			_, err := l.Prepare(t.Context())
-			require.NoError(t, err)
-			bad := 0
-			for _, err := range sentAll(l, 1, 8) {
-				if err != nil {
-					bad++
-					inDoubt(t, err)
-					h.note(err)
+			})
+			inBubble(t, script, &isolink.Options{Window: 8, AnswerTimeout: 500 * time.Millisecond}, func(t *testing.T, h *scripted, l *isolink.Link) {
+				_, err := l.Prepare(t.Context())
+				require.NoError(t, err)
+				bad := 0
+				for _, err := range sentAll(l, 1, 8) {
+					if err != nil {
+						bad++
+						inDoubt(t, err)
+						h.note(err)
+					}
 				}
-			}
-			require.Equal(t, 1, bad)
-			h.behave(nil)
-			_, err = h.send(l, numbered(9))
-			require.NoError(t, err)
-			switch name {
-			case "what is no message":
-				require.Len(t, h.conns, 2, "a connection that carried rubbish is not trusted again")
-			default:
-				require.Len(t, h.conns, 1, "the line is alive: others were answered on it")
-			}
-			require.Equal(t, 1, h.count(0x0800))
+				require.Equal(t, 1, bad)
+				h.behave(nil)
+				_, err = h.send(l, numbered(9))
+				require.NoError(t, err)
+				switch name {
+				case "what is no message":
+					require.Equal(t, 2, h.dialled(), "a connection that carried rubbish is not trusted again")
+				default:
+					require.Equal(t, 1, h.dialled(), "the line is alive: others were answered on it")
+				}
+				require.Equal(t, 1, h.count(0x0800))
+			})
 		})
 	}
 }
@@ -213,7 +214,7 @@ func TestLateAnswersInAWindow(t *testing.T) {
 	for name, heard := range map[string]bool{"others are heard": true, "all are silent": false} {
 		t.Run(name, func(t *testing.T) {
 			held := make(chan *asked, 8)
-			h := newScripted(t, gather(4, func(all []*asked) {
+			script := gather(4, func(all []*asked) {
 				for _, a := range all {
 					if heard && stan(a) == "000004" {
 						a.answer("00", nil)
@@ -221,36 +222,35 @@ func TestLateAnswersInAWindow(t *testing.T) {
 						held <- a
 					}
 				}
-			}))
-			l := h.link(&isolink.Options{Window: 4, AnswerTimeout: 300 * time.Millisecond})
-			_, err := l.Prepare(t.Context())
-			require.NoError(t, err)
-			for n, err := range sentAll(l, 1, 4) {
-				if heard && n == 4 {
-					require.NoError(t, err)
-				} else {
-					inDoubt(t, err)
-				}
-			}
-			h.behave(nil)
-			_, err = h.send(l, numbered(5))
-			require.NoError(t, err)
-			require.Len(t, h.conns, map[bool]int{true: 1, false: 2}[heard])
-			late := len(held)
-			for range late {
-				(<-held).answer("00", nil)
-			}
-			var got []isolink.Late
-			for len(got) < late {
-				got = append(got, l.LateAnswers()...)
-				_, err = h.send(l, numbered(6)) // in the host's order the late ones come first, or on a line of their own
+			})
+			inBubble(t, script, &isolink.Options{Window: 4, AnswerTimeout: 300 * time.Millisecond}, func(t *testing.T, h *scripted, l *isolink.Link) {
+				_, err := l.Prepare(t.Context())
 				require.NoError(t, err)
-			}
-			require.Len(t, got, late)
-			for _, a := range got {
-				require.Equal(t, queue.Approved, a.Answer.Verdict)
-				require.Equal(t, queue.ID(a.STAN), a.ID)
-			}
+				for n, err := range sentAll(l, 1, 4) {
+					if heard && n == 4 {
+						require.NoError(t, err)
+					} else {
+						inDoubt(t, err)
+					}
+				}
+				h.behave(nil)
+				_, err = h.send(l, numbered(5))
+				require.NoError(t, err)
+				require.Equal(t, map[bool]int{true: 1, false: 2}[heard], h.dialled())
+				late := len(held)
+				for range late {
+					(<-held).answer("00", nil)
+				}
+				synctest.Wait()
+				got := l.LateAnswers()
+				require.Len(t, got, late)
+				for _, a := range got {
+					require.Equal(t, queue.Approved, a.Answer.Verdict)
+					require.Equal(t, queue.ID(a.STAN), a.ID)
+				}
+				_, err = h.send(l, numbered(6))
+				require.NoError(t, err)
+			})
 		})
 	}
 }
