@@ -58,8 +58,8 @@ func (q *Queue) DoConfirm(ctx context.Context, up Uplink, t Transaction, confirm
 		if again {
 			continue
 		}
-		if c.anew != 0 && e.ID == 0 && errors.Is(err, ErrNotSent) {
-			e, _ = q.Get(context.WithoutCancel(ctx), c.anew) // it waits: the app may take it offline
+		if c.waits != 0 && e.ID == 0 && errors.Is(err, ErrNotSent) {
+			e, _ = q.Get(context.WithoutCancel(ctx), c.waits) // the app may take it offline
 		}
 		return e, err
 	}
@@ -70,7 +70,9 @@ type call struct {
 	up      Uplink
 	t       Transaction
 	confirm func(context.Context, Entry) error
-	anew    ID // what it has journalled behind a refusal for want of a sign-in
+	waits   ID   // what it has journalled that is to be sent once more
+	anew    bool // behind a refusal for want of a sign-in
+	readied bool // behind an ErrPrepareFirst
 }
 
 // doOnce is Do, but for the case that another Do of the same ref is under
@@ -106,15 +108,20 @@ func (q *Queue) doOnce(ctx context.Context, c *call) (e Entry, again bool, err e
 	if c.confirm != nil && s.err == nil && s.answer.Verdict == Approved {
 		s = q.confirm(ctx, s, c.confirm)
 	}
-	s.anew = c.anew == 0 && s.err == nil && s.answer.SignIn && ctx.Err() == nil && time.Since(began) < q.opts.AnswerTimeout/2
-	if e, err = q.finish(ctx, s); err != nil || !s.anew {
-		return e, false, err
-	}
-	if next, err := q.ByRef(context.WithoutCancel(ctx), t.Ref); err == nil && next.ID > e.ID {
-		c.anew = next.ID
+	s.anew = !c.anew && s.err == nil && s.answer.SignIn && ctx.Err() == nil && time.Since(began) < q.opts.AnswerTimeout/2
+	e, err = q.finish(ctx, s)
+	switch {
+	case e.State == Pending && errors.Is(err, ErrPrepareFirst) && !c.readied && ctx.Err() == nil:
+		c.readied, c.waits = true, e.ID
 		return Entry{}, true, nil
+	case err == nil && s.anew:
+		next, err := q.ByRef(context.WithoutCancel(ctx), t.Ref)
+		if err == nil && next.ID > e.ID {
+			c.anew, c.waits = true, next.ID
+			return Entry{}, true, nil
+		}
 	}
-	return e, false, nil
+	return e, false, err
 }
 
 // askAnew journals once more a request that the host has declined unseen, where

@@ -52,6 +52,10 @@ var (
 	// ErrNotSent is wrapped by an Uplink that can prove that no byte of the
 	// entry left the device, and by Do when nothing was sent.
 	ErrNotSent = errors.New("not sent")
+	// ErrPrepareFirst is wrapped by an Uplink whose line is not ready any more since
+	// its Prepare: a session has ended meanwhile. Nothing of the entry left the
+	// device; Do prepares the line and sends once more.
+	ErrPrepareFirst = fmt.Errorf("the line has to be made ready again: %w", ErrNotSent)
 	// ErrUnsendable is wrapped by an Uplink for an entry that its dialect can
 	// never express; nothing of it left the device. The entry is parked with
 	// the error's text as the reason, so that text must hold no card data.

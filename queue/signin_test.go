@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +108,48 @@ func TestTheSignInThatTheHostWantsFails(t *testing.T) {
 	h.onPrepare = nil
 	require.NoError(t, q.Drain(bg, cardLane, h))
 	require.Equal(t, Accepted, stateOf(t, q, "s"))
+}
+
+// A session that ends between Prepare and Send costs one Prepare more, and no
+// number: nothing was sent.
+func TestTheSessionEndsBeforeTheSend(t *testing.T) {
+	q := openNew(t, fast)
+	prepares, sends := 0, 0
+	lost := 1
+	up := uplink{
+		prepare: func(context.Context) (Line, error) {
+			prepares++
+			return Line{}, nil
+		},
+		send: func(ctx context.Context, e Entry) (Answer, error) {
+			if sends++; sends <= lost {
+				return Answer{}, fmt.Errorf("%w: signed off", ErrPrepareFirst)
+			}
+			return approve(ctx, e)
+		}}
+	e, err := q.Do(bg, up, cardSale("s"))
+	require.NoError(t, err)
+	require.Equal(t, Accepted, e.State)
+	require.EqualValues(t, 1, e.ID)
+	require.Equal(t, []int{2, 2}, []int{prepares, sends})
+
+	lost = 1000
+	e, err = q.Do(bg, up, cardSale("t"))
+	require.ErrorIs(t, err, ErrNotSent)
+	require.Equal(t, Pending, e.State)
+	require.Equal(t, 4, sends, "once more, not for ever")
+
+	sends, lost = 0, 1
+	up.prepare = func(context.Context) (Line, error) {
+		if sends > 0 {
+			return Line{}, errNoLine
+		}
+		return Line{}, nil
+	}
+	e, err = q.Do(bg, up, cardSale("u"))
+	require.ErrorIs(t, err, errNoLine)
+	require.Equal(t, "u", e.Ref)
+	require.Equal(t, Pending, e.State)
 }
 
 // A crash behind the refusal leaves a sale that nothing was sent of: it is not

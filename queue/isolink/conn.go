@@ -318,7 +318,7 @@ func (c *conn) send(ctx context.Context, frame []byte) (unsent bool, err error) 
 	n, err := c.Write(frame)
 	// What lies below another kind of connection may have sent bytes of its own.
 	_, plain := c.Conn.(*net.TCPConn)
-	return err != nil && n == 0 && plain, err
+	return err != nil && n == 0 && (plain || errors.Is(err, queue.ErrNotSent)), err
 }
 
 // whyUnwritten prefers the reader's word for why a write failed: a peer that

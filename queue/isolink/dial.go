@@ -12,7 +12,8 @@ import (
 // Dialer opens a connection to the host. It returns when ctx is done. One that
 // gives out a connection which had waited tells its age by a method Opened of the
 // connection, as package routes does: the host is then asked for an echo on it
-// where Options.EchoAfter says so.
+// where Options.EchoAfter says so. A Write of which provably nothing left tells it
+// by wrapping queue.ErrNotSent.
 type Dialer func(ctx context.Context) (net.Conn, error)
 
 // TCP dials host:port without encryption. A peer that vanishes is noticed by the

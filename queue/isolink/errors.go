@@ -17,7 +17,7 @@ import (
 // ErrClosed is wrapped by every call after Close.
 var ErrClosed = errors.New("the link is closed")
 
-// ErrSignInFirst is wrapped, with queue.ErrNotSent, by a Send without a sign-in:
+// ErrSignInFirst is wrapped, with queue.ErrPrepareFirst, by a Send without a sign-in:
 // call Prepare before it.
 var ErrSignInFirst = errors.New("not signed in")
 

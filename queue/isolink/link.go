@@ -309,10 +309,10 @@ func (l *Link) post(ctx context.Context, c *conn, frame []byte, w *want) (unsent
 // Send delivers e once and waits for its answer, as queue.Uplink asks. It needs
 // a Prepare before it; a connection that was lost since is dialled anew.
 //
-// Errors that wrap queue.ErrNotSent: no connection (a *LineError), no sign-in
-// (ErrSignInFirst), ErrClosed, a batch number that a sign-in has replaced since the
-// entry was made ready, a write of which nothing left, and, wrapping
-// queue.ErrUnsendable, an entry that has no message in the dialect. All others
+// Errors that wrap queue.ErrNotSent: no connection (a *LineError), ErrClosed, a
+// write of which nothing left, and, wrapping queue.ErrPrepareFirst, no sign-in
+// (ErrSignInFirst) or a batch number that a sign-in has replaced since the entry
+// was made ready; wrapping queue.ErrUnsendable, an entry that has no message in the dialect. All others
 // leave e in doubt: a *LineError (silence, a broken connection), an *AnswerError,
 // one of which wraps queue.ErrBadMAC.
 func (l *Link) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
@@ -352,9 +352,9 @@ func (l *Link) launch(ctx context.Context, m *codec.Message, e queue.Entry) (c *
 	s := l.current()
 	unsent := true
 	if !s.in {
-		err = ErrSignInFirst
+		err = fmt.Errorf("%w: %w", queue.ErrPrepareFirst, ErrSignInFirst)
 	} else if gone(e, s.line) {
-		err = errBatchGone
+		err = fmt.Errorf("%w: %w", queue.ErrPrepareFirst, errBatchGone)
 	} else if c, w, unsent, err = l.write(ctx, m, s, e); err != nil {
 		err = l.whyEnded(err)
 	}
@@ -403,7 +403,12 @@ func (l *Link) write(ctx context.Context, m *codec.Message, s session, e queue.E
 	return c, w, unsent, err
 }
 
-func notSent(err error) error { return fmt.Errorf("%w: %w", queue.ErrNotSent, err) }
+func notSent(err error) error {
+	if errors.Is(err, queue.ErrNotSent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", queue.ErrNotSent, err)
+}
 
 func stanOf(m *codec.Message) queue.STAN {
 	text, _ := m.Text(11)

@@ -2,10 +2,13 @@ package routes
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/tallystick/tallystick/queue"
 )
 
 // conn is a connection of a Dialer: it notes what goes over it.
@@ -34,7 +37,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
-		return 0, net.ErrClosed
+		return 0, errEnded
 	}
 	now := time.Now()
 	switch {
@@ -69,6 +72,9 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// errEnded is the error of a Write on a connection that has ended: nothing left.
+var errEnded = fmt.Errorf("%w: %w", queue.ErrNotSent, net.ErrClosed)
 
 var errUnanswered = errors.New("closed with something unanswered")
 

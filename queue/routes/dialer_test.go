@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tallystick/tallystick/queue"
 )
 
 // wire is a line in a test: it echoes what it is sent, unless it is mute.
@@ -228,6 +230,7 @@ func TestConnectionReturnsWhenIdle(t *testing.T) {
 		require.Zero(t, open)
 		_, err = c.Write([]byte("x"))
 		require.ErrorIs(t, err, net.ErrClosed)
+		require.ErrorIs(t, err, queue.ErrNotSent, "the link can tell")
 		c, err = d.Dial(bg)
 		require.NoError(t, err)
 		require.Equal(t, "a", lineOf(c))

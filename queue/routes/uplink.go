@@ -139,7 +139,7 @@ func (u *Uplink) Prepare(ctx context.Context) (queue.Line, error) {
 // sent a byte of it (queue.ErrNotSent) the next one is readied and tried.
 //
 // Errors: those of the route that ended it; one of a route that was readied but
-// books under another batch number wraps queue.ErrNotSent: the next Prepare
+// books under another batch number wraps queue.ErrPrepareFirst: the next Prepare
 // tells that number.
 func (u *Uplink) Send(ctx context.Context, e queue.Entry) (queue.Answer, error) {
 	first := u.choose.using()
@@ -175,6 +175,8 @@ func over[T any](ctx context.Context, u *Uplink, silent bool, fn func(context.Co
 		case err == nil:
 			u.choose.succeeded(i, time.Since(began))
 			return out, nil
+		case errors.Is(err, queue.ErrPrepareFirst) && !errors.Is(err, errOtherBatch):
+			return out, err // the next Prepare mends it
 		case errors.Is(err, queue.ErrUnsendable) || errors.Is(err, errors.ErrUnsupported) || byHost(err) || errors.Is(ctx.Err(), context.Canceled):
 			return out, err
 		}
@@ -264,7 +266,7 @@ func (r *route) readyFor(ctx context.Context, e queue.Entry) error {
 	}
 	first := e.Kind != queue.Reversal && !e.Repeat
 	if first && line.HostBatch != 0 && e.HostBatch != 0 && line.HostBatch != e.HostBatch {
-		return fmt.Errorf("%w: %w: %d here, %d of the entry", queue.ErrNotSent, errOtherBatch, line.HostBatch, e.HostBatch)
+		return fmt.Errorf("%w: %w: %d here, %d of the entry", queue.ErrPrepareFirst, errOtherBatch, line.HostBatch, e.HostBatch)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func TestOtherBatchNumber(t *testing.T) {
 		a.set(true, nil)
 		b.line = queue.Line{HostBatch: 8}
 		_, err := u.Send(bg, queue.Entry{Kind: queue.Advice, HostBatch: 7})
-		require.ErrorIs(t, err, queue.ErrNotSent)
+		require.ErrorIs(t, err, queue.ErrPrepareFirst)
 		require.Zero(t, b.count())
 		require.Zero(t, u.Health()[1].Failures, "that is not the route's fault")
 		for _, e := range []queue.Entry{{Kind: queue.Advice, HostBatch: 8}, {Kind: queue.Advice, HostBatch: 7, Repeat: true}, {Kind: queue.Reversal, HostBatch: 7}} {
@@ -87,6 +87,7 @@ func TestTheHostsWordStands(t *testing.T) {
 		"slot":       &queue.PauseError{After: time.Hour, Err: queue.ErrNotSent},
 		"cut-over":   &queue.PauseError{CutOver: true, Err: queue.ErrNotSent},
 		"unsendable": queue.ErrUnsendable,
+		"signed off": queue.ErrPrepareFirst,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
