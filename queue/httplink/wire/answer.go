@@ -90,8 +90,8 @@ func AnswerTo(e Entry, v Verdict) Answer {
 
 // Encode returns the body. It fails for what a device would refuse to read.
 func (a Answers) Encode() ([]byte, error) {
-	if len(a.Answers) < 1 || len(a.Answers) > MaxEntries {
-		return nil, &SyntaxError{Pointer: "/answers", Problem: fmt.Sprintf("has %d elements, allowed are 1 to %d", len(a.Answers), MaxEntries)}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	j := answersJSON{Journal: a.Journal.String(), Host: a.Lane.Host, Merchant: a.Lane.Merchant, Terminal: a.Lane.Terminal, Answers: []answerJSON{}}
 	for i, x := range a.Answers {
@@ -120,6 +120,24 @@ func (a Answers) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("%w: allowed are up to %d bytes", ErrTooLarge, MaxResponse)
 	}
 	return body, nil
+}
+
+func (a Answers) check() error {
+	for _, rule := range []struct {
+		broken           bool
+		pointer, problem string
+	}{
+		{a.Journal == JournalID{}, "/journal", "is required"},
+		{!name(a.Lane.Host), "/host", "is required, 1 to 64 bytes of UTF-8"},
+		{!name(a.Lane.Merchant), "/merchant", "is required, 1 to 64 bytes of UTF-8"},
+		{!name(a.Lane.Terminal), "/terminal", "is required, 1 to 64 bytes of UTF-8"},
+		{len(a.Answers) < 1 || len(a.Answers) > MaxEntries, "/answers", fmt.Sprintf("has %d elements, allowed are 1 to %d", len(a.Answers), MaxEntries)},
+	} {
+		if rule.broken {
+			return &SyntaxError{Pointer: rule.pointer, Problem: rule.problem}
+		}
+	}
+	return nil
 }
 
 func (a Answer) check() string {
@@ -172,6 +190,9 @@ func DecodeAnswers(body []byte) (a Answers, err error) {
 		return true
 	})
 	if err := r.end(); err != nil {
+		return Answers{}, err
+	}
+	if err := a.check(); err != nil {
 		return Answers{}, err
 	}
 	return a, nil

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -330,6 +331,40 @@ func TestAnswersAreHeldToTheirRules(t *testing.T) {
 		_, err = a.Encode()
 		require.Error(t, err, name)
 	}
+}
+
+// What the description requires of a body is required by both sides.
+func TestWhatAnAnswerMustHave(t *testing.T) {
+	s := sample(1)
+	a := wire.AnswersTo(s)
+	a.Answers = append(a.Answers, wire.AnswerTo(s.Entries[0], wire.Approved))
+	body, err := a.Encode()
+	require.NoError(t, err)
+	for pointer, change := range map[string]func(*wire.Answers){
+		"/journal":  func(a *wire.Answers) { a.Journal = wire.JournalID{} },
+		"/host":     func(a *wire.Answers) { a.Lane.Host = "" },
+		"/merchant": func(a *wire.Answers) { a.Lane.Merchant = strings.Repeat("x", 65) },
+		"/terminal": func(a *wire.Answers) { a.Lane.Terminal = "\xff" },
+		"/answers":  func(a *wire.Answers) { a.Answers = nil },
+	} {
+		var at *wire.SyntaxError
+		bad := a
+		change(&bad)
+		_, err := bad.Encode()
+		require.ErrorAs(t, err, &at)
+		require.Equal(t, pointer, at.Pointer)
+
+		var members map[string]any
+		require.NoError(t, json.Unmarshal(body, &members))
+		delete(members, pointer[1:])
+		without, err := json.Marshal(members)
+		require.NoError(t, err)
+		_, err = wire.DecodeAnswers(without)
+		require.ErrorAs(t, err, &at)
+		require.Equal(t, pointer, at.Pointer)
+	}
+	_, err = wire.DecodeAnswers([]byte("{}"))
+	require.Error(t, err)
 }
 
 // What JSON cannot hold is refused before it is sent, naming the place.
