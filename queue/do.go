@@ -82,8 +82,11 @@ func (q *Queue) doOnce(ctx context.Context, c *call) (e Entry, again bool, err e
 	up, t := c.up, c.t
 	wake := q.changed.wait()
 	e, done, err := q.known(t)
-	if done && e.State == InDoubt && q.lines.claimed(t.Lane, e.ID) {
-		return e, q.pause(ctx, wake) == nil, err
+	if done && e.State == InDoubt {
+		if q.lines.claimed(t.Lane, e.ID) {
+			return e, q.pause(ctx, wake) == nil, err
+		}
+		e, done, err = q.known(t) // the other one may have ended between the two looks
 	}
 	if done || err != nil {
 		return e, false, err

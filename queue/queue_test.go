@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -45,17 +46,20 @@ func TestSameRefAtOnceIsOneSale(t *testing.T) {
 	q := openNew(t, fast)
 	var r recorder
 	up := uplink{send: r.through(approve)}
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			e, err := q.Do(bg, up, cardSale("s1"))
-			require.NoError(t, err)
-			require.EqualValues(t, 1, e.ID)
-			require.Equal(t, Accepted, e.State)
-		})
+	for n := range 40 {
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				e, err := q.Do(bg, up, cardSale(fmt.Sprint("s", n)))
+				if assert.NoError(t, err) {
+					assert.EqualValues(t, n+1, e.ID)
+					assert.Equal(t, Accepted, e.State)
+				}
+			})
+		}
+		wg.Wait()
+		require.Len(t, r.seen, n+1)
 	}
-	wg.Wait()
-	require.Len(t, r.seen, 1)
 }
 
 func TestDoAgainAfterDoubt(t *testing.T) {
