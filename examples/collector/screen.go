@@ -53,7 +53,11 @@ func (s *screen) catchUp(ctx context.Context) error {
 		entries += h.Entries
 		journals++
 	}
-	s.after = max(s.after, entries) // positions are dense
+	last, err := s.l.Last(ctx)
+	if err != nil {
+		return err
+	}
+	s.after = max(s.after, last)
 	s.say(s.w.total, entries, journals)
 	return nil
 }

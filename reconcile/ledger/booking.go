@@ -27,8 +27,9 @@ func (id Identity) String() string {
 // Booking is an entry as the ledger has it. It is a copy.
 type Booking struct {
 	Identity
-	// Position is its place in the order of booking, dense and from 1. The RRN
-	// of an approval is made of it, where Options.Decide gave none.
+	// Position is its place in the order of booking, from 1, dense but for what
+	// SalvageFile has lost. The RRN of an approval is made of it, where
+	// Options.Decide gave none.
 	Position uint64
 	// Device is the name of the device that delivered it.
 	Device string

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -88,7 +89,7 @@ func (l *Ledger) Claim(ctx context.Context, device string, journal [16]byte, nam
 		holder, since = c.journal, c.since
 		if err == nil && held && c.journal == journal && c.rival.Sequence != 0 {
 			var paid Booking
-			if paid, err = loadBooking(tx, c.rival.key()); err == nil && paid.Counts() {
+			if paid, err = bookedAs(tx, c.rival); err == nil && paid.Counts() {
 				holder, since = paid.Journal, paid.Booked
 			}
 		}
@@ -182,13 +183,23 @@ func (s submission) claim(tx Tx, o *Options, b Booking) error {
 		if err != nil || c.rival.Sequence == 0 {
 			return err
 		}
-		rival, err := loadBooking(tx, c.rival.key())
+		rival, err := bookedAs(tx, c.rival)
 		if err != nil {
 			return err
 		}
 		return s.keepAside(tx, Conflict{Why: TwiceClaimed, Against: c.rival, AgainstRef: rival.Entry.Ref, Held: name})
 	}
 	return nil
+}
+
+// bookedAs returns a booking that a claim names; a zero one where a salvage has
+// lost it.
+func bookedAs(tx Tx, id Identity) (Booking, error) {
+	b, err := loadBooking(tx, id.key())
+	if errors.Is(err, ErrNotFound) {
+		return Booking{}, nil
+	}
+	return b, err
 }
 
 // claimedTwice keeps the pair for both journals to see.
@@ -202,8 +213,8 @@ func (s submission) claimedTwice(tx Tx, o *Options, c claim, name string) error 
 	if err := s.keepAside(tx, Conflict{Why: TwiceClaimed, Against: c.by, AgainstRef: c.ref, Held: name}); err != nil || c.by.Sequence == 0 {
 		return err
 	}
-	first, err := loadBooking(tx, c.by.key())
-	if err != nil {
+	first, err := bookedAs(tx, c.by)
+	if err != nil || first.Position == 0 {
 		return err
 	}
 	other := submission{Identity: first.Identity, device: first.Device, entry: first.Entry, digest: first.Digest, now: s.now}

@@ -63,6 +63,6 @@
 // whole: devices find out what it lacks and tell it again (Retell), which shows
 // in Booking.Retold. Receipts signed before such a restore claim more than it
 // has: keep backups newer than the receipts that devices prune by. A file that is
-// found damaged is kept aside by the operator and replaced from a backup
-// (RestoreFile).
+// found damaged is replaced from a backup (RestoreFile), or by what is readable of
+// it (SalvageFile); what is missing then the devices tell again likewise.
 package ledger

@@ -57,12 +57,18 @@ func (s submission) asTold(a queue.Answer, err error) (queue.Answer, error) {
 	return a, err
 }
 
-// reverse undoes the original, or leaves a tombstone for it.
-func (s submission) reverse(tx Tx) (queue.Answer, error) {
-	at := undoKey(s.Journal, s.entry.Original, s.lane, s.entry)
-	orig, err := s.original(tx, func(b Booking) bool {
+// reversedBy returns what a reversal undoes, and the key of its tombstone.
+func (s submission) reversedBy(tx Tx) (orig *Booking, at []byte, err error) {
+	at = undoKey(s.Journal, s.entry.Original, s.lane, s.entry)
+	orig, err = s.original(tx, func(b Booking) bool {
 		return b.Entry.Kind == queue.Request && bytes.Equal(at, undoKey(s.Journal, b.Sequence, b.Lane, b.Entry))
 	})
+	return orig, at, err
+}
+
+// reverse undoes the original, or leaves a tombstone for it.
+func (s submission) reverse(tx Tx) (queue.Answer, error) {
+	orig, at, err := s.reversedBy(tx)
 	switch {
 	case err != nil:
 		return queue.Answer{}, err
@@ -95,6 +101,8 @@ func (s submission) void(tx Tx) (queue.Answer, error) {
 		return queue.Answer{}, err
 	case orig == nil:
 		return refuse(queue.NotFound, codeAbsent), nil
+	case s.retold && orig.VoidedBy == s.Sequence: // this void was lost, its doing was not
+		return approve(), nil
 	case !orig.Counts() || orig.Refunded != 0 || orig.Entry.Amount != s.entry.Amount || orig.Lane != s.lane:
 		return refuse(queue.NotFound, codeWrong), nil
 	}

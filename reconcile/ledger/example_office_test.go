@@ -78,3 +78,32 @@ func ExampleFile_Backup() {
 	// <nil>
 	// 9.90 CNY <nil> <nil>
 }
+
+// A ledger that was found damaged, with no backup at hand.
+func ExampleSalvageFile() {
+	dir, err := os.MkdirTemp("", "office")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, path, open := context.Background(), filepath.Join(dir, "ledger"), &ledger.FileOptions{Unsealed: true}
+	engine, err := ledger.OpenFile(path, nil, open)
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, _ := ledger.New(ctx, engine, signer, nil)
+	_, _ = l.Submit(ctx, "till-1", sale(wire.JournalID{1}, 1, "order-1"))
+	_ = engine.Close()
+
+	r, err := ledger.SalvageFile(ctx, path, nil, open)
+	fmt.Println(r.Bookings, r.LostCount, filepath.Dir(r.Aside) == dir, err)
+	if engine, err = ledger.OpenFile(path, nil, open); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = engine.Close() }()
+	l, _ = ledger.New(ctx, engine, signer, nil)
+	fmt.Println(l.Last(ctx))
+	// Output:
+	// 1 0 true <nil>
+	// 1 <nil>
+}

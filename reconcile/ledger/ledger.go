@@ -86,6 +86,9 @@ func New(ctx context.Context, engine Engine, signer ed25519.PrivateKey, o *Optio
 	if err := l.checkForm(ctx); err != nil {
 		return nil, err
 	}
+	if err := l.reclaim(ctx); err != nil {
+		return nil, err
+	}
 	return l, l.files.open(own.Attachments)
 }
 
@@ -172,6 +175,16 @@ func (l *Ledger) At(ctx context.Context, journal [16]byte, seq queue.ID) (out []
 // any method of l. An error is yielded once and last.
 func (l *Ledger) All(ctx context.Context, after uint64) iter.Seq2[Booking, error] {
 	return pages(ctx, l.engine, key(spaceOrder), key(spaceOrder, u64(after+1)), func(tx Tx, _, v []byte) (Booking, error) { return loadBooking(tx, v) })
+}
+
+// Last is the newest booking's Position, 0 where there is none: what All yields
+// behind it is booked later.
+func (l *Ledger) Last(ctx context.Context) (position uint64, err error) {
+	err = l.engine.View(ctx, func(tx Tx) error {
+		position, err = lastPosition(tx)
+		return err
+	})
+	return position, err
 }
 
 // Holding is what the ledger has of a journal.

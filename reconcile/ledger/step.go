@@ -148,6 +148,11 @@ func (s submission) bookNew(tx Tx, o *Options, undone undo) (Result, error) {
 	if b.State == 0 {
 		b.State = stateOf(b.Answer)
 	}
+	if s.retold {
+		if err := s.adopt(tx, &b); err != nil {
+			return Result{}, err
+		}
+	}
 	if err := s.store(tx, o, b, use); err != nil {
 		return Result{}, err
 	}
@@ -243,22 +248,33 @@ func bookingsAt(tx Tx, journal [16]byte, seq queue.ID) (out []Booking, err error
 
 // nextPosition draws the next place in the order of booking.
 func nextPosition(tx Tx) (uint64, error) {
-	at := key(spaceMeta, []byte("position"))
-	v, err := tx.Get(at)
+	n, err := lastPosition(tx)
 	if err != nil {
 		return 0, err
 	}
-	n := uint64(1)
-	if v != nil {
-		r := record.NewReader(v)
-		n = r.Uint() + 1
-		if err := r.Done(); err != nil {
-			return 0, fmt.Errorf("%w: the ledger's position: %w", ErrDamaged, err)
-		}
+	n++
+	return n, putPosition(tx, n)
+}
+
+func lastPosition(tx Tx) (uint64, error) {
+	v, err := tx.Get(key(spaceMeta, position))
+	if err != nil || v == nil {
+		return 0, err
 	}
+	r := record.NewReader(v)
+	n := r.Uint()
+	if err := r.Done(); err != nil {
+		return 0, fmt.Errorf("%w: the ledger's position: %w", ErrDamaged, err)
+	}
+	return n, nil
+}
+
+var position = []byte("position")
+
+func putPosition(tx Tx, n uint64) error {
 	w := &record.Writer{}
 	w.Uint(n)
-	return n, tx.Put(at, w.B)
+	return tx.Put(key(spaceMeta, position), w.B)
 }
 
 // undo is what the ledger knows to undo an entry, whether it has that entry or
