@@ -11,7 +11,7 @@
 //
 //	page    0 id u64   8 flags u16   10 count u16   12 overflow u32   16 …
 //	meta    0 magic u32   4 version u32   8 page size u32   12 flags u32   16 root u64
-//	        24 sequence u64   32 freelist u64   40 high water u64   48 txid u64   56 FNV-64a of 0..55
+//	        24 sequence u64, the txid where FreeList wrote the page   32 freelist u64   40 high water u64   48 txid u64   56 FNV-64a of 0..55
 //	branch  0 position u32   4 key size u32   8 page u64
 //	leaf    0 flags u32   4 position u32   8 key size u32   12 value size u32
 //	bucket  0 root u64   8 sequence u64   16 the page, where root is 0
@@ -37,6 +37,7 @@ const (
 
 	flagBranch   = 0x01
 	flagLeaf     = 0x02
+	flagMeta     = 0x04
 	flagFreelist = 0x10
 
 	pageHeader = 16
@@ -80,6 +81,7 @@ type Meta struct {
 	Root     uint64 // page of the root bucket
 	High     uint64 // all pages in use are below it
 	Slot     int64  // the page that it stands on, 0 or 1
+	Listed   bool   // the commit only added the list of free pages, by FreeList
 	freelist uint64
 
 	// Repair, where it is not nil, is what the page has to hold from
@@ -186,7 +188,9 @@ func readMeta(slot uint64, b []byte) (m Meta, ours bool, err error) {
 	if u32(b[8:]) != PageSize {
 		return m, true, bad(slot, "tells of pages of %d bytes", u32(b[8:]))
 	}
-	return Meta{Root: u64(b[16:]), freelist: u64(b[32:]), High: u64(b[40:]), Txid: u64(b[48:])}, true, nil
+	m = Meta{Root: u64(b[16:]), freelist: u64(b[32:]), High: u64(b[40:]), Txid: u64(b[48:])}
+	m.Listed = m.HasFreelist() && u64(b[24:]) == m.Txid
+	return m, true, nil
 }
 
 // correct returns the meta with the one bit put right that makes its checksum

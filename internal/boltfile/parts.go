@@ -12,7 +12,7 @@ type Part interface {
 	Visit(bucket, key, value []byte) error
 }
 
-// WalkParts is Walk by several workers at a time. It divides the file into
+// WalkParts is WalkFree by several workers at a time. It divides the file into
 // parts, each a run of records of one bucket. A worker calls begin for each
 // part that it takes, and Visit of what that returns; join is called with what
 // has visited a part, one at a time and in the order of the parts in the file.
@@ -21,7 +21,7 @@ type Part interface {
 // something is wrong; where a page is reached twice that may be another one
 // each time. It has few parts under way at a time, and ends with all workers
 // ended. What panics in a worker panics in the caller.
-func WalkParts[P Part](ctx context.Context, f *File, workers int, begin func() P, join func(P) error) error {
+func WalkParts[P Part](ctx context.Context, f *File, workers int, begin func() P, join func(P) error) (Free, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &division[P]{
 		walker: f.walker(ctx, nil, func(err error) error { return err }),
@@ -39,16 +39,16 @@ func WalkParts[P Part](ctx context.Context, f *File, workers int, begin func() P
 	for p := range d.inLine {
 		<-p.done
 		if p.err != nil {
-			return failed(p.err)
+			return Free{}, failed(p.err)
 		}
 		if err := join(p.by); err != nil {
-			return err
+			return Free{}, err
 		}
 	}
 	if d.err != nil {
-		return failed(d.err)
+		return Free{}, failed(d.err)
 	}
-	return d.walker.freelist()
+	return d.walker.free()
 }
 
 // part is one part of a file on its way.
@@ -142,7 +142,7 @@ func (d *division[P]) give(bucket []byte, walk func(*walker, func(page, element)
 
 // visit is a worker.
 func (d *division[P]) visit() {
-	w := &walker{f: d.walker.f, ctx: d.walker.ctx, lost: d.walker.lost, seen: d.walker.seen}
+	w := &walker{f: d.walker.f, ctx: d.walker.ctx, lost: d.walker.lost, seen: d.walker.seen, inside: true}
 	for p := range d.work {
 		d.visitPart(w, p)
 	}

@@ -24,8 +24,9 @@ type walker struct {
 		b  []byte
 		es []element
 	}
-	ahead ahead
-	peek  []byte // room of height
+	ahead  ahead
+	inside bool   // a bucket, whose leaves may lie in what was read ahead
+	peek   []byte // room of height
 }
 
 // elements reads the entries of a page into the room of the current level.
@@ -53,11 +54,17 @@ func (b bitmap) set(i uint64) bool {
 // it. It ends with the first thing that is wrong: a *PageError, an error of
 // visit, ctx.Err().
 func (f *File) Walk(ctx context.Context, visit Visit) error {
+	_, err := f.WalkFree(ctx, visit)
+	return err
+}
+
+// WalkFree is Walk that returns what it has not reached, where the file passes.
+func (f *File) WalkFree(ctx context.Context, visit Visit) (Free, error) {
 	w := f.walker(ctx, visit, func(err error) error { return err })
 	if err := w.buckets(); err != nil {
-		return err
+		return Free{}, err
 	}
-	return w.freelist()
+	return w.free()
 }
 
 // WalkRest is Walk over what is left of a damaged file: it calls lost with
@@ -105,6 +112,8 @@ func (w *walker) eachBucket(fn func(name []byte, root uint64, small page) error)
 				return err
 			}
 		}
+		w.inside = true
+		defer func() { w.inside = false }()
 		return fn(e.key, root, small)
 	})
 }
@@ -138,7 +147,9 @@ func (w *walker) tree(id uint64, depth int, from, to []byte, each func(page, ele
 		return w.lost(err)
 	}
 	for i, e := range es {
-		w.ahead.read(w.f, es[i:])
+		if w.inside {
+			w.ahead.read(w.f, es[i:])
+		}
 		if err := w.tree(e.child, depth+1, e.key, upTo(es, i, to), each); err != nil {
 			return err
 		}
@@ -209,10 +220,11 @@ func (w *walker) reach(id uint64, depth int) (page, error) {
 	return p, nil
 }
 
-// page reads page id. A leaf may lie in what was read ahead, which holds until
-// the next entry of the branch above it.
+// page reads page id. Inside a bucket a leaf may lie in what was read ahead, which
+// holds until the next entry of the branch above it; a leaf of the root bucket
+// has to hold while the buckets on it are walked.
 func (w *walker) page(id uint64) (page, error) {
-	if b := w.ahead.from(id); b != nil {
+	if b := w.ahead.from(id); b != nil && w.inside {
 		p, err := w.f.parse(id, b)
 		if err != nil {
 			return page{}, err
@@ -240,6 +252,15 @@ func checkRange(p page, es []element, from, to []byte) error {
 		return bad(p.id, "ends behind its place in the tree")
 	}
 	return nil
+}
+
+// free returns the pages that were not reached, once all were, and the list of
+// free pages holds.
+func (w *walker) free() (Free, error) {
+	if err := w.freelist(); err != nil {
+		return Free{}, err
+	}
+	return Free{w.f, w.seen}, nil
 }
 
 // freelist checks that the pages listed as free ascend and that none was

@@ -20,6 +20,7 @@ type examination struct {
 	disk *os.File
 	info os.FileInfo
 	file *boltfile.File
+	free boltfile.Free // of a file that has passed
 }
 
 // inspect opens the file for an examination and reads its header, which it
@@ -100,8 +101,12 @@ func (x *examination) header() error {
 }
 
 // endedCleanly tells whether the newest commit was the one that closed the
-// journal: no other writes the list of free pages.
-func (x *examination) endedCleanly() bool { return x.file.Meta().HasFreelist() }
+// journal: no other writes the list of free pages, but the one of listFree, which
+// says so.
+func (x *examination) endedCleanly() bool {
+	m := x.file.Meta()
+	return m.HasFreelist() && !m.Listed
+}
 
 // maxWorkers bounds how many goroutines examine a file.
 const maxWorkers = 8
@@ -122,10 +127,11 @@ func (x *examination) examine(ctx context.Context) error {
 func (x *examination) inOrder(ctx context.Context) error {
 	v := x.visitor()
 	v.log.begin(x.f.head.base)
-	err := x.file.Walk(ctx, v.Visit)
+	free, err := x.file.WalkFree(ctx, v.Visit)
 	if err == nil {
 		err = v.log.end()
 	}
+	x.free = free
 	if err != nil {
 		return fmt.Errorf("examine %s: %w", x.f.path, translate(err))
 	}
@@ -136,10 +142,11 @@ func (x *examination) inOrder(ctx context.Context) error {
 func (x *examination) inParts(ctx context.Context, workers int) error {
 	log := x.f.logCheck()
 	log.begin(x.f.head.base)
-	err := boltfile.WalkParts(ctx, x.file, workers, x.visitor, func(v *visitor) error { return log.join(&v.log) })
+	free, err := boltfile.WalkParts(ctx, x.file, workers, x.visitor, func(v *visitor) error { return log.join(&v.log) })
 	if err == nil {
 		err = log.end()
 	}
+	x.free = free
 	return err
 }
 

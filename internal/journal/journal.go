@@ -88,6 +88,9 @@ type Options struct {
 	// Reserve is the room in bytes that Tx.Admit keeps for what is not new:
 	// answers and reversals. Default 2 MiB, at most a quarter of MaxSize.
 	Reserve int64
+	// ListFrom is the size in bytes from which on Open gives a file that was not
+	// closed cleanly the list of its free pages. Default 16 MiB.
+	ListFrom int64
 	// Migrated says that the journal was migrated just now: the old file stays.
 	Migrated bool
 	// OnOpen is called with each database that is opened, before its use, and
@@ -303,13 +306,17 @@ func (f *File) load(ctx context.Context, x *examination) error {
 	if err := f.repairMeta(x.file.Meta()); err != nil {
 		return err
 	}
+	newest, err := f.listFree(x)
+	if err != nil {
+		return err
+	}
 	db, err := f.openDB(f.real)
 	if err != nil {
 		return err
 	}
 	err = guard(func() error {
 		return db.View(func(btx *bolt.Tx) error {
-			if uint64(btx.ID()) != x.file.Meta().Txid {
+			if uint64(btx.ID()) != newest {
 				return fmt.Errorf("%w: %s changed while it was examined", ErrDamaged, f.path)
 			}
 			return f.adopt(btx)

@@ -98,10 +98,7 @@ func (f *File) rewriteMetaIn(w *os.File) error {
 	if _, err := w.ReadAt(b, m.Slot*pageSize); err != nil {
 		return err
 	}
-	if err := f.opts.onWrite(b, m.Slot*pageSize); err != nil {
-		return err
-	}
-	if _, err := w.WriteAt(b, m.Slot*pageSize); err != nil {
+	if err := f.writeAt(w, b, m.Slot*pageSize); err != nil {
 		return err
 	}
 	return f.syncRaw(w)
@@ -117,10 +114,7 @@ func (f *File) repairMeta(m boltfile.Meta) error {
 	if err != nil {
 		return err
 	}
-	err = f.opts.onWrite(m.Repair, m.RepairAt())
-	if err == nil {
-		_, err = w.WriteAt(m.Repair, m.RepairAt())
-	}
+	err = f.writeAt(w, m.Repair, m.RepairAt())
 	if err == nil {
 		err = f.syncRaw(w)
 	}

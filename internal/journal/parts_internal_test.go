@@ -136,12 +136,13 @@ func TestExaminationInParts(t *testing.T) {
 	f := newFile(whole, whole, Options{Buckets: []Bucket{'d'}})
 	x, err := f.inspect()
 	require.NoError(t, err)
-	require.NoError(t, boltfile.WalkParts(t.Context(), x.file, 2, x.visitor, func(v *visitor) error {
+	_, err = boltfile.WalkParts(t.Context(), x.file, 2, x.visitor, func(v *visitor) error {
 		if v.log.first != nil {
 			parts++
 		}
 		return nil
-	}))
+	})
+	require.NoError(t, err)
 	x.close()
 	require.Greater(t, parts, 2, "parts with events")
 
