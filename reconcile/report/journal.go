@@ -204,10 +204,14 @@ func (b *Batch) add(t queue.Totals) (err error) {
 func (r *Report) addEntries(ctx context.Context, q *queue.Queue, f Finding, ids []queue.ID) error {
 	for _, id := range ids {
 		e, err := q.Get(ctx, id)
-		if err != nil {
+		switch {
+		case errors.Is(err, queue.ErrNotFound): // lost to a salvage since
+			r.Add(Line{Finding: f, Entry: id})
+		case err != nil:
 			return fmt.Errorf("entry %d: %w", id, err)
+		default:
+			r.Add(lineOf(f, e))
 		}
-		r.Add(lineOf(f, e))
 	}
 	return nil
 }

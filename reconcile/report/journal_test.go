@@ -225,6 +225,14 @@ func TestAddSettlementOfCurrencies(t *testing.T) {
 	require.ErrorIs(t, New("", made).AddSettlement(bg, q, res, nil), ErrOverflow)
 }
 
+// Of an entry that a salvage has lost since, its number is told.
+func TestAddSettlementOfALostEntry(t *testing.T) {
+	res := reconcile.Result{Batch: queue.BatchID{Lane: lane, N: 9}, Mended: []queue.ID{7}, Different: []queue.ID{8}}
+	r := New("", made)
+	require.NoError(t, r.AddSettlement(bg, openJournal(t), res, &reconcile.OutOfBalanceError{Batch: res.Batch, Different: res.Different}))
+	require.Equal(t, []Line{{Finding: Mended, Entry: 7}, {Finding: ContentDiffers, Entry: 8}}, r.Lines)
+}
+
 func TestAddStatement(t *testing.T) {
 	q := openJournal(t)
 	host := &scripted{says: map[string]queue.Verdict{"a": queue.Approved, "b": queue.Approved, "c": queue.Approved, "d": queue.Refused}}
