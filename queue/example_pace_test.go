@@ -92,7 +92,7 @@ func ExampleQueue_Pace() {
 	}
 	cancel()
 	<-ended
-	fmt.Println(p.Why, p.Failures, time.Until(p.Next) > 59*time.Minute, err)
+	fmt.Println(p.Why, p.Failures, time.Until(p.Next) > 30*time.Minute, err)
 	// Output: slot 1 true <nil>
 }
 
@@ -130,10 +130,10 @@ func ExampleQueue_Rest() {
 // The maintenance of a host is declared once: it is no failure.
 func ExampleMaintenance() {
 	q, done := openWith(&queue.Options{Unsealed: true, Lanes: map[queue.Lane]queue.LaneOptions{lane: {Maintenance: []queue.Maintenance{
-		{Start: time.Now().AddDate(0, 0, -7).Add(-time.Minute), Length: 40 * time.Minute, EveryDays: 1},
+		{Start: time.Now().AddDate(0, 0, -7).Add(-time.Minute), Length: 2 * time.Hour, EveryDays: 1},
 	}}}})
 	defer done()
 	p, err := q.Pace(lane)
-	fmt.Println(p.Why, time.Until(p.Next) > 38*time.Minute, p.Failures, err)
+	fmt.Println(p.Why, time.Until(p.Next) > time.Hour, p.Failures, err)
 	// Output: planned true 0 <nil>
 }

@@ -206,7 +206,7 @@ func TestMoveRefusesWhatACopyHolds(t *testing.T) {
 
 // A second tap is noticed although the first sale has gone to another lane.
 func TestDoubleTapAfterAMove(t *testing.T) {
-	q := openNew(t, Options{DoubleTap: time.Minute})
+	q := openNew(t, Options{DoubleTap: time.Hour})
 	e := mustAppend(t, q, offlineSale("s"))
 	_, err := q.Move(bg, e.ID, otherLane, "plan b", "")
 	require.NoError(t, err)

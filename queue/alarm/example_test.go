@@ -59,19 +59,25 @@ func Example() {
 	if _, err := link.Prepare(context.Background()); err != nil { // in an app: go q.Forward(ctx, lane, link)
 		fmt.Println(err)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer stop()
-	err = m.Run(ctx) // in an app: go m.Run(ctx)
-	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- m.Run(ctx) }()
+	screen := time.NewTicker(10 * time.Millisecond)
+	defer screen.Stop()
+	for len(m.Active()) == 0 {
+		<-screen.C
+	}
 	for _, w := range m.Active() {
 		fmt.Println(w.Cashier(alarm.English))
 		fmt.Println(w.Cashier(alarm.Chinese))
 	}
+	stop()
+	fmt.Println(<-ended)
 	// Output:
 	// no network
-	// true
 	// 2 transactions have not reached the host yet: the device has no network; check Wi-Fi, SIM card or cable, and go on with what can be paid offline.
 	// 还有 2 笔交易没有送达主机：设备没有网络；请检查 Wi-Fi、SIM 卡或网线，其间可继续受理离线付款。
+	// context canceled
 }
 
 // Thresholds differ by lane: the depot fetches its cash once a day.

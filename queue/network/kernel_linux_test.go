@@ -40,7 +40,7 @@ func inNamespace(t *testing.T) {
 	here := netip.MustParseAddr("10.9.9.1")
 	loopbackUp(t)
 	require.Empty(t, way([]netip.Addr{here}))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	backs := make(chan struct{}, 9)
 	ended := make(chan error, 1)

@@ -2,6 +2,7 @@ package routes_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -78,10 +79,9 @@ func ExampleNewDialer() {
 			return d.DialContext(ctx, "tcp", address)
 		}
 	}
-	gone, _ := net.Listen("tcp", "127.0.0.1:0")
-	_ = gone.Close()
+	cut := func(context.Context) (net.Conn, error) { return nil, errors.New("no route to host") }
 	lines, err := routes.NewDialer(nil,
-		routes.Line{Name: "fibre", Dial: dial(gone.Addr().String())},
+		routes.Line{Name: "fibre", Dial: cut},
 		routes.Line{Name: "mobile", Dial: dial(host.Addr().String())})
 	if err != nil {
 		panic(err)

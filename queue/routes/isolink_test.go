@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,17 +40,17 @@ func TestTerminalOverTwoLines(t *testing.T) {
 	dialer, err := routes.NewDialer(&routes.Options{Probe: 20 * time.Millisecond, Proven: 2, Hold: time.Millisecond}, lines...)
 	require.NoError(t, err)
 	defer dialer.Close()
-	q, err := queue.Open(filepath.Join(dir, "journal"), nil, &queue.Options{Unsealed: true, AnswerTimeout: time.Second,
+	q, err := queue.Open(filepath.Join(dir, "journal"), nil, &queue.Options{Unsealed: true, AnswerTimeout: 3 * time.Second, PrepareTimeout: 5 * time.Minute,
 		RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, ReversalTries: 1000})
 	require.NoError(t, err)
 	defer q.Close()
 	keys, err := codec.NewMasterKey(host.DefaultTMK())
 	require.NoError(t, err)
 	terminal := queue.Lane{Host: "acquirer", Merchant: "898100000000001", Terminal: "10000001"}
-	signIns := 0
-	link, err := isolink.New(terminal, dialer.Dial, q, keys, &isolink.Options{OnEvent: func(ev isolink.Event) {
+	var signIns atomic.Int32
+	link, err := isolink.New(terminal, dialer.Dial, q, keys, &isolink.Options{TryTimeout: time.Minute, LineTimeout: 2 * time.Minute, OnEvent: func(ev isolink.Event) {
 		if ev.Kind == isolink.SigningIn {
-			signIns++
+			signIns.Add(1)
 		}
 	}})
 	require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestTerminalOverTwoLines(t *testing.T) {
 		return false
 	}
 	sell(false)
-	require.Equal(t, 1, signIns)
+	require.EqualValues(t, 1, signIns.Load())
 	require.True(t, using("fibre"))
 	for _, f := range []faultproxy.Fault{{Kind: faultproxy.Cut, At: 1}, {Kind: faultproxy.Cut, To: faultproxy.ToDevice, At: 9},
 		{Kind: faultproxy.Drop}, {Kind: faultproxy.Reset, To: faultproxy.ToDevice, At: 20}} {
@@ -96,10 +97,10 @@ func TestTerminalOverTwoLines(t *testing.T) {
 	require.True(t, using("mobile"))
 	require.NotZero(t, proxies[1].Passed(faultproxy.ToHost))
 	require.NoError(t, proxies[0].Admit())
-	require.Eventually(t, func() bool { return using("fibre") }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return using("fibre") }, 5*time.Minute, time.Millisecond)
 	sell(false)
 	require.NoError(t, q.Drain(ctx, terminal, link))
-	require.Equal(t, 1, signIns, "a change of line costs no sign-in")
+	require.EqualValues(t, 1, signIns.Load(), "a change of line costs no sign-in")
 
 	require.NoError(t, link.Close())
 	require.NoError(t, acquirer.Close())
