@@ -36,9 +36,26 @@ func newPassage(t *testing.T, server *httptest.Server, h *refhost.Host, split bu
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 	s := &till{Queue: openJournal(t), t: t, host: h, url: u.Scheme + "://" + proxy.Addr()}
-	opts.AnswerTimeout = 150 * time.Millisecond
+	opts.AnswerTimeout = silence(t, server, opts)
+	if f.For == long {
+		f.For += opts.AnswerTimeout
+	}
 	s.connect(s.url, &opts)
 	return &passage{till: s, proxy: proxy, fault: f}
+}
+
+// silence is how long a link waits for an answer: much longer than connecting and
+// an answer take on this machine now, so that what no fault strikes gets through.
+func silence(t *testing.T, server *httptest.Server, opts httplink.Options) time.Duration {
+	t.Helper()
+	began := time.Now()
+	l, err := httplink.New(lane, server.URL, fakeJournal{}, &opts)
+	require.NoError(t, err)
+	_, err = l.Prepare(t.Context())
+	require.NoError(t, err)
+	took := time.Since(began)
+	require.NoError(t, l.Close())
+	return max(150*time.Millisecond, 10*took)
 }
 
 // strike arms the fault for the next unit that holds a request with all of these
@@ -179,7 +196,8 @@ func (p *passage) appended(x queue.Transaction, texts ...string) {
 	require.Equal(p.t, p.armed, p.proxy.Struck())
 }
 
-const endOfUnit, soon, long = 1 << 20, 10 * time.Millisecond, 250 * time.Millisecond
+// long is beyond the wait for an answer.
+const endOfUnit, soon, long = 1 << 20, 10 * time.Millisecond, 100 * time.Millisecond
 
 var kindsOfFault = []faultproxy.Fault{
 	{Kind: faultproxy.Cut, At: 0}, {Kind: faultproxy.Cut, At: 1}, {Kind: faultproxy.Cut, At: 150}, {Kind: faultproxy.Cut, At: -1}, {Kind: faultproxy.Cut, At: endOfUnit},
@@ -224,7 +242,7 @@ func TestFaultsOverTLS(t *testing.T) {
 			for i, f := range []faultproxy.Fault{
 				{Kind: faultproxy.Cut, At: 7}, {Kind: faultproxy.Cut, At: endOfUnit}, {Kind: faultproxy.Reset, At: -1}, {Kind: faultproxy.Truncate, At: -1},
 				{Kind: faultproxy.Corrupt, At: 0}, {Kind: faultproxy.Corrupt, At: -1}, {Kind: faultproxy.Duplicate}, {Kind: faultproxy.Drop},
-				{Kind: faultproxy.Delay, For: 200 * time.Millisecond}, {Kind: faultproxy.BlackHole, At: 7}, {Kind: faultproxy.HalfOpen, At: endOfUnit},
+				{Kind: faultproxy.Delay, For: long}, {Kind: faultproxy.BlackHole, At: 7}, {Kind: faultproxy.HalfOpen, At: endOfUnit},
 			} {
 				if testing.Short() && i%4 != int(to) {
 					continue
@@ -234,6 +252,7 @@ func TestFaultsOverTLS(t *testing.T) {
 					h := &refhost.Host{}
 					server, client := secured(t, h, h2)
 					p := newPassage(t, server, h, faultproxy.Records, f, httplink.Options{TLS: client})
+					f := p.fault
 					for i := range 6 {
 						passing := 0
 						f.Match = func([]byte) bool { passing++; return passing > i }
