@@ -17,8 +17,10 @@ import (
 //
 // A Sale becomes an advice: the decision was taken here. A card needs an
 // Approval for that, a payment code is refused, cash is always taken. A Refund
-// needs an accepted original and is delivered like an advice. A Void needs an
-// accepted original under the host's current batch number.
+// needs an original that is accepted, or was taken offline and has no answer yet;
+// it is delivered like an advice, behind the answer to its original, and cancelled
+// where that comes to nothing. A Void needs an accepted original under the host's
+// current batch number.
 //
 // Errors: *InvalidError, ErrConflict, ErrNotFound and ErrState for Original,
 // *LimitError, *DoubleTapError, ErrNumbers, ErrFull, ErrNotSynced, ErrClosed,
@@ -217,7 +219,8 @@ func (v *fileView) about(t Transaction, l laneRecord) (Transaction, error) {
 		return t, invalid("Lane", "is not the lane of the original, entry %d", orig.ID)
 	}
 	t.Tender = orig.Tender
-	if orig.State != Accepted || (orig.Op != Sale && orig.Op != Refund) {
+	mayWait := t.Op == Refund && orig.underway()
+	if (orig.State != Accepted && !mayWait) || (orig.Op != Sale && orig.Op != Refund) {
 		return t, stateError(orig.ID, orig.State, "a void or refund needs an accepted sale")
 	}
 	if orig.VoidedBy != 0 {

@@ -90,7 +90,8 @@
 // deferred requests, then advices, then notices; a Do goes before all that
 // waits except reversals, which it sends first. It waits 5 s at most for the
 // answer to an advice or a notice that is under way: that one is in doubt then,
-// and repeated later. Lanes do not wait for each other.
+// and repeated later. A refund waits for the answer to the sale that it refunds.
+// Lanes do not wait for each other.
 //
 // # Batches
 //

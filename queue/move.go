@@ -91,6 +91,8 @@ func movable(e Entry) error {
 		return stateError(e.ID, e.State, "it is about something at its own host")
 	case e.Kind == Request && !e.Deferred:
 		return stateError(e.ID, e.State, "a Do waits for it: TakeOffline or Reverse it")
+	case e.Refunded > 0:
+		return stateError(e.ID, e.State, "a refund of it waits for its own host")
 	case e.copied:
 		return stateError(e.ID, e.State, "a copy of the journal has it for its own host")
 	}

@@ -28,12 +28,14 @@ func (v *fileView) reversalOf(e Entry, why Reason) (Entry, error) {
 //   - never attempted: it is cancelled and nothing is sent; itself is returned;
 //   - a request in doubt: its reversal is journalled, if it is not yet;
 //   - an accepted request of the host's current batch: a void is journalled,
-//     with the ref "void of entry N", which Forward sends as a request.
+//     with the ref "void of entry N", which Forward sends as a request;
+//   - a sale taken offline that was sent and has no answer yet: a refund of what
+//     is not refunded of it is journalled, with the ref "refund of entry N", which
+//     waits for that answer.
 //
 // Calling it again returns the same, but for a void that the host declined or
 // that was undone: another one is journalled then. Everything else is ErrState: a delivered
-// advice, or a request of a batch that is closed, is refunded by a Refund; an
-// advice in doubt must be answered first.
+// advice, or a request of a batch that is closed, is refunded by a Refund.
 //
 // Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
 func (q *Queue) Reverse(ctx context.Context, id ID) (Entry, error) {
@@ -79,6 +81,8 @@ func (q *Queue) reverse(v *fileView, e Entry) (Entry, error) {
 		return v.reversalOf(e, Other)
 	case e.Kind == Request && e.State == Accepted && e.Op != Void:
 		return v.voidOf(e)
+	case e.underway() && e.Op == Sale && e.State == InDoubt:
+		return v.refundOf(e)
 	}
 	return Entry{}, stateError(e.ID, e.State, "it cannot be reversed: refund it once it is accepted")
 }

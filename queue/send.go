@@ -54,6 +54,9 @@ func (v *fileView) setAside(e Entry, l laneRecord, line Line, memory time.Durati
 	if parked, err := v.park(e, l, memory); parked || err != nil {
 		return parked, err
 	}
+	if vain, err := v.inVain(e); vain || err != nil {
+		return vain, err
+	}
 	if e.Attempts > 0 || e.copied || !e.bound() || e.Batch.N == l.open || line.HostBatch == 0 {
 		return false, nil
 	}

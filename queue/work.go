@@ -85,6 +85,11 @@ func (v *fileView) work(l laneRecord, limit int, upTo byte, skip func(ID) bool) 
 				return false, nil
 			}
 			reversals = reversals || class == classReversal
+			if class == classAdvice {
+				if waits, err := v.waits(id); err != nil || waits {
+					return true, err
+				}
+			}
 			if full && class != classReversal && batch == l.open {
 				if e, err := v.entry(id); err != nil || (e.Attempts == 0 && e.bound()) {
 					return true, err // waits for the next batch

@@ -1,0 +1,51 @@
+package queue
+
+import "fmt"
+
+// underway tells whether e was taken offline and its host has not answered yet.
+func (e Entry) underway() bool { return e.Kind == Advice && (e.State == Pending || e.State == InDoubt) }
+
+// waits tells whether the entry of an id has to wait for the answer to the sale
+// that it refunds: the host cannot refund what it does not know.
+func (v *fileView) waits(id ID) (bool, error) {
+	e, err := v.entry(id)
+	if err != nil || e.Op != Refund || e.Original == 0 {
+		return false, err
+	}
+	orig, err := v.entry(e.Original)
+	return err == nil && !orig.State.Final(), err
+}
+
+// inVain ends a refund whose sale has come to nothing.
+func (v *fileView) inVain(e Entry) (bool, error) {
+	if e.Op != Refund || e.Original == 0 {
+		return false, nil
+	}
+	orig, err := v.entry(e.Original)
+	if err != nil || !orig.State.Final() || orig.State == Accepted {
+		return false, err
+	}
+	if e.Attempts == 0 {
+		return true, v.apply(event{kind: evCancelled, id: e.ID})
+	}
+	// A copy of the journal may have sent it.
+	return true, v.apply(event{kind: evParked, id: e.ID, text: fmt.Sprintf("the sale that it refunds, entry %d, is %s", orig.ID, orig.State)})
+}
+
+// refundOf journals a refund of what is left of a sale, or finds it.
+func (v *fileView) refundOf(e Entry) (Entry, error) {
+	t := Transaction{Ref: fmt.Sprintf("refund of entry %d", e.ID), Lane: e.Lane, Op: Refund, Original: e.ID,
+		Amount: Money{e.Amount.Minor - e.Refunded, e.Amount.Currency}}
+	old, found, err := v.byRef(t.Ref)
+	if err != nil {
+		return Entry{}, err
+	}
+	if found {
+		return v.full(old)
+	}
+	if t.Amount.Minor == 0 {
+		return Entry{}, stateError(e.ID, e.State, "all of it is refunded")
+	}
+	r, _, err := v.add(t, Advice, false)
+	return r, err
+}
