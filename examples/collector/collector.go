@@ -19,6 +19,7 @@ import (
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink/wire"
+	"github.com/tallystick/tallystick/reconcile/custody"
 	"github.com/tallystick/tallystick/reconcile/ledger"
 )
 
@@ -26,6 +27,7 @@ import (
 type settings struct {
 	dir, listen, names, lang string
 	limit                    int64
+	salvage                  bool
 }
 
 // run is the program: it returns its exit code.
@@ -40,6 +42,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8443", "address to listen on")
 	f.StringVar(&s.names, "names", "localhost,127.0.0.1", "hosts and addresses that a new certificate is for")
 	f.StringVar(&s.lang, "lang", "", "en or zh; default: as the environment says")
+	f.BoolVar(&s.salvage, "salvage", false, "get out what is readable of a damaged ledger, and run with that")
 	f.Int64Var(&s.limit, "limit", 1_000_00, "the largest request that is approved, in minor units")
 	if err := f.Parse(args); err != nil {
 		return 2
@@ -65,18 +68,21 @@ func collect(ctx context.Context, s settings, w words, in io.Reader, out, errs i
 	if err != nil {
 		return err
 	}
-	engine, err := ledger.OpenFile(filepath.Join(s.dir, ledgerFile), k.seal, nil)
+	engine, l, err := openLedger(ctx, s, k)
+	if errors.Is(err, ledger.ErrDamaged) && s.salvage {
+		r, failed := ledger.SalvageFile(ctx, filepath.Join(s.dir, ledgerFile), k.seal, nil)
+		if failed != nil {
+			return failed
+		}
+		_, _ = fmt.Fprintf(out, w.salvaged+"\n", r.Bookings, r.LostCount, r.Aside)
+		engine, l, err = openLedger(ctx, s, k)
+	} else if errors.Is(err, ledger.ErrDamaged) {
+		return fmt.Errorf("%w: %s", err, w.damaged)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	l, err := ledger.New(ctx, engine, k.signer, &ledger.Options{
-		Decide:      upTo(s.limit),
-		Attachments: filepath.Join(s.dir, photoFolder),
-	})
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return err
@@ -94,6 +100,22 @@ func collect(ctx context.Context, s settings, w words, in io.Reader, out, errs i
 		sc.say("%s", w.bye)
 	}
 	return err
+}
+
+func openLedger(ctx context.Context, s settings, k keys) (*ledger.File, *ledger.Ledger, error) {
+	engine, err := ledger.OpenFile(filepath.Join(s.dir, ledgerFile), k.seal, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := ledger.New(ctx, engine, k.signer, &ledger.Options{
+		Decide:      upTo(s.limit),
+		Claims:      custody.WaybillOf, // a parcel that two couriers were paid for is a conflict
+		Attachments: filepath.Join(s.dir, photoFolder),
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, engine.Close())
+	}
+	return engine, l, nil
 }
 
 // upTo approves what is not above limit. A collector of cash and codes needs no

@@ -23,6 +23,8 @@ import (
 
 	"github.com/tallystick/tallystick/queue"
 	"github.com/tallystick/tallystick/queue/httplink"
+	"github.com/tallystick/tallystick/reconcile"
+	"github.com/tallystick/tallystick/reconcile/custody"
 	"github.com/tallystick/tallystick/reconcile/ledger/client"
 )
 
@@ -200,15 +202,21 @@ func newDevice(t *testing.T, url string, roots *x509.CertPool, token string) *de
 		PrepareTimeout: patience, RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = q.Close() })
-	d := &device{q: q}
+	o := connect(t, q, url, roots, token)
+	return &device{q, o.link, o.Client}
+}
+
+func connect(t *testing.T, q *queue.Queue, url string, roots *x509.CertPool, token string) (o office) {
+	t.Helper()
 	secret := func(context.Context) (queue.Secret, error) { return queue.NewSecret(token), nil }
-	d.link, err = httplink.New(tillLane, url, q, &httplink.Options{TLS: &tls.Config{RootCAs: roots}, Token: secret})
+	var err error
+	o.link, err = httplink.New(tillLane, url, q, &httplink.Options{TLS: &tls.Config{RootCAs: roots}, Token: secret})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.link.Close() })
-	d.client, err = client.New(url, q, &client.Options{TLS: &tls.Config{RootCAs: roots}, Token: secret})
+	t.Cleanup(func() { _ = o.link.Close() })
+	o.Client, err = client.New(url, q, &client.Options{TLS: &tls.Config{RootCAs: roots}, Token: secret})
 	require.NoError(t, err)
-	t.Cleanup(d.client.Close)
-	return d
+	t.Cleanup(o.Client.Close)
+	return o
 }
 
 func (d *device) sell(t *testing.T, ref string) {
@@ -238,6 +246,78 @@ func (d *device) settle(t *testing.T, sales int, pub []byte) {
 	require.NoError(t, err)
 	require.Equal(t, sales, b.Pruned)
 }
+
+// Two couriers without a network are paid for one parcel: both are booked, and the
+// office sees it. Then its disk damages a page: what is readable is got out, and the
+// couriers tell the rest again.
+func TestTwoCouriersAndADamagedLedger(t *testing.T) {
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "data")
+	args := []string{"-dir", dir, "-listen", "127.0.0.1:0", "-lang", "en"}
+	p := start(t, args...)
+	url := p.await(`listening on (https://\S+)$`)[1]
+	pem, err := os.ReadFile(filepath.Join(dir, tlsCertFile))
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	due := queue.Money{Minor: 12800, Currency: queue.CNY}
+	var couriers []*device
+	for i := range 2 {
+		p.enter(fmt.Sprint("add courier-", i))
+		d := newDevice(t, url, roots, p.await(`token \(shown this once\): (\S+)$`)[1])
+		couriers = append(couriers, d)
+		parcels, err := custody.New(d.q, custody.Options{Depot: tillLane})
+		require.NoError(t, err)
+		for n := range 20 {
+			waybill := fmt.Sprintf("SF%d%02d", i*(n%2), n) // each second one is of both
+			_, err = parcels.Take(ctx, waybill, due)
+			require.NoError(t, err)
+			_, err = parcels.Collect(ctx, waybill, queue.Transaction{Tender: queue.Cash, Amount: due}, nil)
+			require.NoError(t, err)
+		}
+		require.NoError(t, d.q.Drain(ctx, tillLane, d.link))
+	}
+	p.enter("conflicts")
+	for range 20 {
+		p.await(`^SET ASIDE  courier-\d  128\.00 CNY .*another device has collected it, too$`)
+	}
+	p.enter("quit")
+	p.await(`^closed;`)
+	require.NoError(t, p.cmd.Wait())
+
+	at := filepath.Join(dir, ledgerFile)
+	b, err := os.ReadFile(at)
+	require.NoError(t, err)
+	for page := 2; page < len(b)/4096; page++ {
+		if b[page*4096+8] == 2 && b[page*4096+10] > 4 { // a leaf of bbolt's tree with bookings
+			clear(b[page*4096+1024 : page*4096+2048])
+		}
+	}
+	require.NoError(t, os.WriteFile(at, b, 0o600))
+	var out, errs strings.Builder
+	require.NotZero(t, run(ctx, args, strings.NewReader(""), &out, &errs))
+	require.Contains(t, errs.String(), "-salvage")
+	p = start(t, append(args, "-salvage")...)
+	require.NotEqual(t, "0", p.await(`(\d+) are lost until their devices`)[1])
+	url = p.await(`listening on (https://\S+)$`)[1]
+	for i, d := range couriers {
+		p.enter(fmt.Sprint("add courier-", i))
+		found, err := reconcile.Incomplete(ctx, d.q, tillLane.Host, connect(t, d.q, url, roots, p.await(`token \(shown this once\): (\S+)$`)[1]))
+		require.NoError(t, err)
+		require.True(t, found.Agreed, "%v", found.Open())
+	}
+	p.enter("quit")
+	p.await(`^80 entries of 2 journals$`)
+	require.NoError(t, p.cmd.Wait())
+}
+
+// office is a device's lines to a collector.
+type office struct {
+	*client.Client
+	link *httplink.Link
+}
+
+func (o office) Uplink(queue.Lane) (queue.Uplink, error) { return o.link, nil }
 
 // The till of the command line against a collector that speaks Chinese.
 func TestTillInChinese(t *testing.T) {

@@ -18,6 +18,7 @@ type words struct {
 	whys                                         map[ledger.Why]string
 	reversal, entries, journals, none            string
 	till                                         string
+	damaged, salvaged                            string
 }
 
 var english = words{
@@ -37,7 +38,9 @@ var english = words{
 		ledger.OtherSequence: "the ref belongs to another entry", ledger.OlderEpoch: "the journal was restored since: this copy is out of use",
 		ledger.TwiceClaimed: "booked, but another device has collected it, too"},
 	reversal: "reversal", entries: "entries", journals: "journals", none: "none",
-	till: "%d sold, %d delivered and accepted, %d open",
+	till:     "%d sold, %d delivered and accepted, %d open",
+	damaged:  "put a backup in its place, or start with -salvage",
+	salvaged: "the ledger was damaged: %d entries are readable, %d are lost until their devices tell them again; the damaged file is %s",
 }
 
 var chinese = words{
@@ -57,7 +60,9 @@ var chinese = words{
 		ledger.OtherSequence: "该参考号属于另一笔交易", ledger.OlderEpoch: "日志已从备份恢复，此副本已停用",
 		ledger.TwiceClaimed: "已入账，但另一终端也已收取"},
 	reversal: "冲正", entries: "笔", journals: "本日志", none: "无",
-	till: "共售 %d 笔，已送达并受理 %d 笔，未完成 %d 笔",
+	till:     "共售 %d 笔，已送达并受理 %d 笔，未完成 %d 笔",
+	damaged:  "请用备份替换，或以 -salvage 启动",
+	salvaged: "账本已损坏：可读 %d 笔，丢失 %d 笔（待终端重新上报）；损坏的文件保留为 %s",
 }
 
 // speak chooses the words by -lang, or by the environment.
