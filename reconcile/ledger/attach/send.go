@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/queue"
@@ -169,23 +170,15 @@ func (s *Sender) part(ctx context.Context, it Item, data []byte, have int64) (no
 		size = 64 << 10
 	}
 	ctx, giveWay := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		for range s.Journal.Watch(ctx) {
-			if s.idle(ctx) != nil {
-				giveWay(ErrWaits)
-				return
-			}
-		}
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.mind(ctx, giveWay) })
 	end := min(have+size, it.Size)
 	now, complete, ok, err := s.Client.Part(ctx, it.Hash, have, bytes.NewReader(data[have:end]))
 	if err != nil && errors.Is(context.Cause(ctx), ErrWaits) {
 		err = ErrWaits
 	}
 	giveWay(nil)
-	<-watched
+	beside.Wait()
 	if err != nil {
 		return have, false, err
 	}
@@ -193,6 +186,41 @@ func (s *Sender) part(ctx context.Context, it Item, data []byte, have int64) (no
 		return have, false, errors.New("the ledger took no byte")
 	}
 	return now, complete, nil
+}
+
+// lookAgain is how long a part goes on at most beside an entry that came in the
+// moment in which the watch of the journal began.
+const lookAgain = time.Second
+
+// mind calls giveWay with ErrWaits when an entry comes that goes first.
+func (s *Sender) mind(ctx context.Context, giveWay context.CancelCauseFunc) {
+	changed := make(chan struct{}, 1)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	watching.Go(func() {
+		for range s.Journal.Watch(ctx) {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	})
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-changed:
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		if s.idle(ctx) != nil {
+			giveWay(ErrWaits)
+			return
+		}
+	}
 }
 
 // idle returns ErrWaits while an entry goes first.
