@@ -123,18 +123,21 @@ func (a Answers) Encode() ([]byte, error) {
 }
 
 func (a Answers) check() error {
-	for _, rule := range []struct {
-		broken           bool
-		pointer, problem string
-	}{
-		{a.Journal == JournalID{}, "/journal", "is required"},
-		{!name(a.Lane.Host), "/host", "is required, 1 to 64 bytes of UTF-8"},
-		{!name(a.Lane.Merchant), "/merchant", "is required, 1 to 64 bytes of UTF-8"},
-		{!name(a.Lane.Terminal), "/terminal", "is required, 1 to 64 bytes of UTF-8"},
-		{len(a.Answers) < 1 || len(a.Answers) > MaxEntries, "/answers", fmt.Sprintf("has %d elements, allowed are 1 to %d", len(a.Answers), MaxEntries)},
-	} {
-		if rule.broken {
-			return &SyntaxError{Pointer: rule.pointer, Problem: rule.problem}
+	switch err := checkLane(a.Lane); {
+	case a.Journal == JournalID{}:
+		return &SyntaxError{Pointer: "/journal", Problem: "is required"}
+	case err != nil:
+		return err
+	case len(a.Answers) < 1 || len(a.Answers) > MaxEntries:
+		return &SyntaxError{Pointer: "/answers", Problem: fmt.Sprintf("has %d elements, allowed are 1 to %d", len(a.Answers), MaxEntries)}
+	}
+	return nil
+}
+
+func checkLane(l queue.Lane) error {
+	for _, x := range [][2]string{{"/host", l.Host}, {"/merchant", l.Merchant}, {"/terminal", l.Terminal}} {
+		if !name(x[1]) {
+			return &SyntaxError{Pointer: x[0], Problem: "is required, 1 to 64 bytes of UTF-8"}
 		}
 	}
 	return nil

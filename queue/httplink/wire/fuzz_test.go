@@ -85,6 +85,8 @@ func FuzzResponse(f *testing.F) {
 	f.Add(body, 200)
 	f.Add(wire.NewLine(lane, time.Unix(1_795_000_000, 0)).Encode(), 200)
 	f.Add([]byte(`{"type":"`+wire.ProblemBase+`busy","title":"t","status":503,"detail":"d","pointer":"/a","more":[{}]}`), 503)
+	f.Add([]byte("{}"), 200)
+	f.Add([]byte(`{"time":"2026-11-22T08:00:00.000+08:00"}`), 200)
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		if a, err := wire.DecodeAnswers(body); err == nil {
 			again, err := a.Encode()

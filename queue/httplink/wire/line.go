@@ -94,6 +94,9 @@ func DecodeLine(body []byte) (l Line, err error) {
 	if err := r.end(); err != nil {
 		return Line{}, err
 	}
+	if err := checkLane(l.Lane); err != nil {
+		return Line{}, err
+	}
 	if l.Time.IsZero() {
 		return Line{}, &SyntaxError{Pointer: "/time", Problem: "is required"}
 	}

@@ -363,8 +363,17 @@ func TestWhatAnAnswerMustHave(t *testing.T) {
 		require.ErrorAs(t, err, &at)
 		require.Equal(t, pointer, at.Pointer)
 	}
-	_, err = wire.DecodeAnswers([]byte("{}"))
-	require.Error(t, err)
+	for _, member := range []string{"host", "merchant", "terminal", "time"} {
+		var members map[string]any
+		require.NoError(t, json.Unmarshal(wire.NewLine(lane, time.Unix(1_795_000_000, 0)).Encode(), &members))
+		delete(members, member)
+		without, err := json.Marshal(members)
+		require.NoError(t, err)
+		var at *wire.SyntaxError
+		_, err = wire.DecodeLine(without)
+		require.ErrorAs(t, err, &at)
+		require.Equal(t, "/"+member, at.Pointer)
+	}
 }
 
 // What JSON cannot hold is refused before it is sent, naming the place.
