@@ -134,5 +134,7 @@ func (l *Lock) Release() error {
 	open.Lock()
 	defer open.Unlock()
 	delete(open.paths, l.path)
-	return l.file.Close()
+	// A process that is just being started has the file, too, until it runs its
+	// own program: closing it here would not let go.
+	return errors.Join(unlockFile(l.file), l.file.Close())
 }

@@ -20,3 +20,7 @@ func lockFile(f *os.File) (held bool, err error) {
 	}
 	return false, err
 }
+
+func unlockFile(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart})
+}
