@@ -15,6 +15,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -193,8 +194,18 @@ func (p *Proxy) Refuse() {
 	}
 }
 
-// Admit opens the port again.
+// Admit opens the port again. Where another program was given it meanwhile, it
+// waits up to a minute for it.
 func (p *Proxy) Admit() error {
+	for last := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		err := p.listen()
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(last) {
+			return err
+		}
+	}
+}
+
+func (p *Proxy) listen() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ln != nil || p.closed {

@@ -162,6 +162,28 @@ func TestRefuse(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A port that another program was given while the proxy refused is waited for.
+func TestAdmitWaitsForItsPort(t *testing.T) {
+	p, err := faultproxy.Listen(echo(t), faultproxy.Frames)
+	require.NoError(t, err)
+	defer p.Close()
+	p.Refuse()
+	other, err := net.Listen("tcp", p.Addr())
+	require.NoError(t, err)
+	admitted := make(chan error, 1)
+	go func() { admitted <- p.Admit() }()
+	select {
+	case err := <-admitted:
+		require.Fail(t, "admitted without its port", "%v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoError(t, other.Close())
+	require.NoError(t, <-admitted)
+	c := dial(t, p)
+	write(t, c, frame("one"))
+	require.Equal(t, string(frame("one")), read(t, c, 5))
+}
+
 func TestTheLastPieceIsAUnit(t *testing.T) {
 	n, unit, err := faultproxy.Frames([]byte{0, 9, 1}, true)
 	require.NoError(t, err)
