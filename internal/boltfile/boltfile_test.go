@@ -304,8 +304,12 @@ func FuzzOpen(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, err = walk(file); err == nil {
+			_, err = walk(file)
+			free, inParts := boltfile.WalkParts(t.Context(), file, 2, func() visits { return func() error { return nil } }, func(visits) error { return nil })
+			require.Equal(t, err == nil, inParts == nil)
+			if err == nil {
 				mappable(t, raw)
+				requireListed(t, raw, free)
 			}
 			reached, err := file.WalkRest(t.Context(), func(_, _, _ []byte) error { return nil }, func(error) {})
 			require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,21 @@ func freePages(t testing.TB, raw []byte) int {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	return db.Stats().FreePageN
+}
+
+// requireListed requires that a file is sound with its list, if it takes one.
+func requireListed(t testing.TB, raw []byte, free boltfile.Free) {
+	list, ok := free.List()
+	if !ok {
+		return
+	}
+	listed := apply(raw, list)
+	f, err := openBytes(listed)
+	require.NoError(t, err)
+	require.True(t, f.Meta().Listed)
+	_, err = walk(f)
+	require.NoError(t, err)
+	mappable(t, listed)
 }
 
 // A file that is given the list of its free pages holds what it held, and bbolt
@@ -147,6 +163,9 @@ func TestLongFreeList(t *testing.T) {
 	require.True(t, f.Meta().Listed)
 	_, err = walk(f)
 	require.NoError(t, err)
+	if strconv.IntSize == 32 {
+		return // bbolt would map 512 MiB
+	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{NoFreelistSync: true})
 	require.NoError(t, err)
 	require.Equal(t, high-3-len(list.Pages)/boltfile.PageSize, db.Stats().FreePageN)

@@ -30,7 +30,7 @@ func tall(t testing.TB) []byte {
 		for _, b := range []struct {
 			name         string
 			n, key, size int
-		}{{"a leaf", 12, 6, 200}, {"empty", 0, 0, 0}, {"large", 9, 900, 9000}, {"small", 3, 6, 10}, {"tall", 600, 900, 20}, {"wide", 700, 6, 300}} {
+		}{{"a leaf", 12, 6, 200}, {"empty", 0, 0, 0}, {"large", 9, 900, 9000}, {"small", 3, 6, 10}, {"tall", 320, 900, 20}, {"wide", 700, 6, 300}} {
 			bk, err := tx.CreateBucket([]byte(b.name))
 			if err != nil {
 				return err
@@ -105,7 +105,7 @@ func TestDamageInParts(t *testing.T) {
 	page := func(b []byte, id uint64) []byte { return b[id*4096:][:4096] }
 	one := func() uint64 { return 2 + rng.Uint64N(f.Meta().High-2) }
 	passed, refused, twice := 0, 0, 0
-	for range flips(400) {
+	for range flips(250) {
 		bad := bytes.Clone(raw)
 		for range 1 + rng.IntN(2) {
 			switch id, other := one(), one(); rng.IntN(4) {

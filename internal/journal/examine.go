@@ -108,8 +108,9 @@ func (x *examination) endedCleanly() bool {
 	return m.HasFreelist() && !m.Listed
 }
 
-// maxWorkers bounds how many goroutines examine a file.
-const maxWorkers = 8
+// maxWorkers bounds how many goroutines examine a file, and with it the memory
+// that this takes where records are large.
+const maxWorkers = 4
 
 // examine walks the whole file: every page, every record's digest, and the log
 // of events, which is dense and chained up to its end. It takes all processors;

@@ -198,10 +198,12 @@ func (h header) sealedAs() [16]byte {
 // link to the one before it. After an unclean end Open waits for that. After a
 // clean one it returns once the file is known to be a journal of this format,
 // and the examination goes on behind it: Update and View wait for its end and
-// return its error, as Ready does.
+// return its error, as Ready does. A large file that a crash left is given the
+// list of its free pages, in a commit that changes nothing else.
 //
 // Errors: ErrFormat, ErrOldFormat, ErrDamaged, *lock.HeldError, seal.ErrKey and those of the
-// file system. On any of them the file is as it was.
+// file system. On any of them the file holds what it held; where it was not
+// sound it was not written to.
 func Open(path string, o Options) (*File, error) {
 	real, err := resolve(path)
 	if err != nil {
