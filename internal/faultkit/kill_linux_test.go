@@ -3,6 +3,7 @@ package faultkit_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,8 +22,11 @@ import (
 )
 
 // killSize is small enough for checkpoints in many a life, and large
-// enough for 25 of them: a full journal would acknowledge nothing more.
+// enough for 25 of them, unless a machine is slow to kill.
 const killSize = 16 << 20
+
+// lifeFull is what a device says whose journal takes nothing more.
+const lifeFull = "full"
 
 // device is the child: it sells, forwards and says what it was told, until it
 // is killed. Its lines are "ref state".
@@ -58,6 +62,10 @@ func device(path string) {
 				ref := fmt.Sprintf("%d-%d-%d", run, i, n)
 				if i > 0 {
 					e, err := q.Append(bg, offline(ref))
+					if errors.Is(err, queue.ErrFull) {
+						fmt.Println(lifeFull)
+						select {}
+					}
 					if err != nil {
 						fmt.Println("failed", err)
 						os.Exit(1)
@@ -90,12 +98,14 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 19))
 	path := filepath.Join(t.TempDir(), "j")
 	acked, settled, inLife := 0, 0, 0
+	worn := false
 	kills := much(2000, 40)
 	for n := range kills {
-		if n%25 == 24 { // a fresh journal now and then keeps the examination short
+		if n%25 == 24 || worn { // a fresh journal now and then keeps the examination short
 			path, settled = filepath.Join(t.TempDir(), "j"), 0
 		}
-		told := liveAndDie(t, path, rng.IntN(40))
+		told, full := liveAndDie(t, path, rng.IntN(40))
+		worn = full
 		if n := settledEvents(t, path); n > settled {
 			inLife, settled = inLife+1, n
 		}
@@ -141,9 +151,9 @@ func settledEvents(t *testing.T, path string) (n int) {
 	return n
 }
 
-// liveAndDie runs the device until it has said so many lines, kills it, and
-// returns everything that it said.
-func liveAndDie(t *testing.T, path string, lines int) map[string]queue.State {
+// liveAndDie runs the device until it has said so many lines, or that its journal
+// is full, kills it, and returns everything that it said.
+func liveAndDie(t *testing.T, path string, lines int) (told map[string]queue.State, full bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+path)
@@ -152,20 +162,24 @@ func liveAndDie(t *testing.T, path string, lines int) map[string]queue.State {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	told := map[string]queue.State{}
+	told = map[string]queue.State{}
 	in := bufio.NewScanner(out)
+	killed := false
 	for n := 0; in.Scan(); n++ {
 		if ref, state, ok := strings.Cut(in.Text(), "\t"); ok {
 			s, err := strconv.Atoi(state)
 			require.NoError(t, err)
 			told[ref] = queue.State(s)
+		} else if in.Text() == lifeFull {
+			full = true
 		} else {
 			t.Error(in.Text())
 		}
-		if n == lines {
+		if (n == lines || full) && !killed {
+			killed = true
 			require.NoError(t, cmd.Process.Kill())
 		}
 	}
 	_ = cmd.Wait()
-	return told
+	return told, full
 }
