@@ -12,7 +12,7 @@ import (
 )
 
 // Conflict is an entry that was set aside: refused, or, TwiceClaimed, booked
-// although another journal holds what it is about. It needs a person.
+// although another journal holds what it is about. It needs a person: Dismiss.
 type Conflict struct {
 	Why     Why
 	Entry   Identity
@@ -27,8 +27,8 @@ type Conflict struct {
 	Seen             time.Time         // the ledger's clock at the first submission
 }
 
-// maxAside bounds how many conflicts are kept of one journal; those beyond are
-// refused all the same and not listed.
+// maxAside bounds how many conflicts are kept of one journal until they are
+// dismissed; those beyond are refused all the same and not listed.
 const maxAside = 10_000
 
 func asideKey(id Identity, digest [sha256.Size]byte) []byte {
@@ -94,9 +94,34 @@ func (s submission) keepAside(tx Tx, c Conflict) error {
 	if err := tx.Put(at, c.encode()); err != nil {
 		return err
 	}
+	return putAsides(tx, s.Journal, n+1)
+}
+
+// Dismiss takes a conflict off the list when a person has dealt with it: what is
+// booked stays as it is. Dismissing it again is no error; the same entry submitted
+// once more is listed once more.
+func (l *Ledger) Dismiss(ctx context.Context, c Conflict) error {
+	at := asideKey(c.Entry, c.Digest)
+	return l.engine.Update(ctx, func(tx Tx) error {
+		v, err := tx.Get(at)
+		if err != nil || v == nil {
+			return err
+		}
+		n, err := countAside(tx, c.Entry.Journal)
+		if err != nil {
+			return err
+		}
+		if err := putAsides(tx, c.Entry.Journal, max(n, 1)-1); err != nil {
+			return err
+		}
+		return tx.Delete(at)
+	})
+}
+
+func putAsides(tx Tx, journal [16]byte, n uint64) error {
 	w := &record.Writer{}
-	w.Uint(n + 1)
-	return tx.Put(asideCount(s.Journal), w.B)
+	w.Uint(n)
+	return tx.Put(asideCount(journal), w.B)
 }
 
 func asideCount(journal [16]byte) []byte {

@@ -107,3 +107,24 @@ func ExampleSalvageFile() {
 	// 1 0 true <nil>
 	// 1 <nil>
 }
+
+// Two devices have the same number for different sales. A person has looked.
+func ExampleLedger_Dismiss() {
+	ctx := context.Background()
+	l, _ := ledger.New(ctx, ledger.OpenMemory(), signer, nil)
+	j := wire.JournalID{1}
+	_, _ = l.Submit(ctx, "till-1", sale(j, 1, "order-1"))
+	_, _ = l.Submit(ctx, "till-1", sale(j, 1, "order-2"))
+	for range 2 {
+		n := 0
+		for c, err := range l.Conflicts(ctx, j) {
+			n++
+			fmt.Println(c.Ref, c.Why, err, l.Dismiss(ctx, c))
+		}
+		fmt.Println(n)
+	}
+	// Output:
+	// order-2 the same entry with other content <nil> <nil>
+	// 1
+	// 0
+}

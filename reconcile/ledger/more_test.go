@@ -223,3 +223,38 @@ func TestRefundedFollowsTheRefund(t *testing.T) {
 		})
 	}
 }
+
+// A conflict that was dealt with is listed no more, makes room for another, and
+// comes again with its entry.
+func TestDismiss(t *testing.T) {
+	l := newLedger(t, OpenMemory(), nil)
+	mine := journalOf(1)
+	require.NoError(t, submit(t, l, sub(mine, 1, advice(1))).Err)
+	conflicts := func() (out []Conflict) {
+		for c, err := range l.Conflicts(bg, mine) {
+			require.NoError(t, err)
+			out = append(out, c)
+		}
+		return out
+	}
+	for minor := range 3 {
+		other := advice(1)
+		other.Amount.Minor = int64(minor + 1)
+		conflict(t, submit(t, l, sub(mine, 1, other)))
+	}
+	all := conflicts()
+	require.Len(t, all, 3)
+	for range 2 {
+		require.NoError(t, l.Dismiss(bg, all[1]))
+		require.Equal(t, []Conflict{all[0], all[2]}, conflicts())
+		require.NoError(t, l.engine.View(bg, func(tx Tx) error {
+			n, err := countAside(tx, mine)
+			require.EqualValues(t, 2, n)
+			return err
+		}))
+	}
+	again := advice(1)
+	again.Amount = all[1].Amount
+	conflict(t, submit(t, l, sub(mine, 1, again)))
+	require.Equal(t, all, conflicts())
+}

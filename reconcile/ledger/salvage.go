@@ -119,7 +119,7 @@ func (s *salvage) carry(space byte) error {
 }
 
 // orphans copies what is readable of one space although the way to it is damaged:
-// of records that are never deleted, and of which better tells whether an older
+// of records that are seldom deleted and do no harm, and of which better tells whether an older
 // version is to be taken for another; nil: there is but one.
 func (s *salvage) orphans(space byte, better func(have, other []byte) bool) error {
 	return s.copy(s.old.Orphans, space, func(tx Tx, p pair) (bool, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/tallystick/tallystick/internal/record"
 	"github.com/tallystick/tallystick/reconcile/agree"
 )
 
@@ -142,9 +141,7 @@ func (s *salvage) asides(tx Tx) error {
 	})
 	for journal, count := range of {
 		if err == nil {
-			w := &record.Writer{}
-			w.Uint(count)
-			err = tx.Put(asideCount(journal), w.B)
+			err = putAsides(tx, journal, count)
 		}
 	}
 	return err
