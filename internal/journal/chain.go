@@ -5,6 +5,17 @@ import (
 	"hash"
 )
 
+// linker makes what chains the events of a journal.
+type linker struct{ newHash func() hash.Hash }
+
+func (l linker) chainer() chainer { return chainer{hash: l.newHash()} }
+
+// next is chainer.next for a single event.
+func (l linker) next(prev [chainSize]byte, n uint64, body []byte) [chainSize]byte {
+	c := l.chainer()
+	return c.next(prev, n, body)
+}
+
 // chainer chains events one after another, in memory that it uses again.
 type chainer struct {
 	hash hash.Hash

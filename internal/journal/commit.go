@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -290,9 +289,9 @@ type group struct {
 	put     int64 // bytes of keys and values that the group put
 	kept    any   // Tx.Kept
 
-	tail tail      // the end of the log so far
-	hash hash.Hash // of the chain, used again
-	sum  checksum  // what the group changes of the sum of all records
+	tail  tail     // the end of the log so far
+	links chainer  // of events
+	sum   checksum // what the group changes of the sum of all records
 
 	behind  int64 // bytes free behind the file's pages when the commit began
 	among   int64 // and among them
@@ -344,9 +343,9 @@ func (g *group) encodeAll() error {
 	return nil
 }
 
-func (g *group) chain(l linker, prev [chainSize]byte, n uint64, body []byte) [chainSize]byte {
-	if g.hash == nil {
-		g.hash = l.newHash()
+func (g *group) next(l linker, prev [chainSize]byte, n uint64, body []byte) [chainSize]byte {
+	if g.links.hash == nil {
+		g.links = l.chainer()
 	}
-	return chain(g.hash, prev, n, body)
+	return g.links.next(prev, n, body)
 }

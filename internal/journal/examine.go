@@ -204,7 +204,7 @@ type logCheck struct {
 }
 
 func (f *File) logCheck() logCheck {
-	return logCheck{f: f, links: chainer{hash: f.link.newHash()}}
+	return logCheck{f: f, links: f.link.chainer()}
 }
 
 // begin tells of the event before the first one.

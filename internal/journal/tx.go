@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 
 	"github.com/tidwall/btree"
 	bolt "go.etcd.io/bbolt"
@@ -342,7 +341,7 @@ func (t *Tx) Log(body []byte) (uint64, error) {
 func (t *Tx) log(body []byte) (uint64, error) {
 	v := t.g.tail
 	v.last++
-	v.head = t.g.chain(t.f.link, v.head, v.last, body)
+	v.head = t.g.next(t.f.link, v.head, v.last, body)
 	stored := append(append(make([]byte, 0, chainSize+len(body)), v.head[:]...), body...)
 	if err := t.Put(events, eventKey(v.last), stored); err != nil {
 		return 0, err
@@ -368,23 +367,3 @@ func (t *Tx) Event(n uint64) ([]byte, error) {
 }
 
 func eventKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-// linker chains events.
-type linker struct{ newHash func() hash.Hash }
-
-func (l linker) next(prev [chainSize]byte, n uint64, body []byte) (head [chainSize]byte) {
-	return chain(l.newHash(), prev, n, body)
-}
-
-// chain is next with a hash that is used again.
-func chain(h hash.Hash, prev [chainSize]byte, n uint64, body []byte) (head [chainSize]byte) {
-	var b [chainSize + 8]byte
-	copy(b[:], prev[:])
-	binary.BigEndian.PutUint64(b[chainSize:], n)
-	h.Reset()
-	h.Write(b[:])
-	h.Write(body)
-	var sum [64]byte
-	copy(head[:], h.Sum(sum[:0]))
-	return head
-}
