@@ -13,7 +13,7 @@ func (v *fileView) waits(id ID) (bool, error) {
 		return false, err
 	}
 	orig, err := v.entry(e.Original)
-	return err == nil && !orig.State.Final(), err
+	return err == nil && !orig.State.Final(), ignoreNotFound(err)
 }
 
 // inVain ends a refund whose sale has come to nothing.
@@ -23,7 +23,7 @@ func (v *fileView) inVain(e Entry) (bool, error) {
 	}
 	orig, err := v.entry(e.Original)
 	if err != nil || !orig.State.Final() || orig.State == Accepted {
-		return false, err
+		return false, ignoreNotFound(err)
 	}
 	if e.Attempts == 0 {
 		return true, v.apply(event{kind: evCancelled, id: e.ID})

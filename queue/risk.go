@@ -28,8 +28,11 @@ func (q *Queue) AppendAtRisk(ctx context.Context, t Transaction) (Entry, error) 
 // presentAnew journals a deferred sale again once its reversal is answered.
 func (v *fileView) presentAnew(rev Entry) error {
 	orig, err := v.entry(rev.Original)
-	if err != nil || !orig.Deferred || orig.Op != Sale || orig.State != Reversed || orig.withdrawn {
-		return err
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	if !orig.Deferred || orig.Op != Sale || orig.State != Reversed || orig.withdrawn {
+		return nil
 	}
 	card, err := v.card(orig.ID)
 	if err != nil {

@@ -25,7 +25,8 @@ type SalvageReport struct {
 	// person has to look for, at the host and on receipts.
 	Lost []ID
 	// Parked are the entries of which only the beginning is readable: what a
-	// host said of them is not, so a person has to ask.
+	// host said of them is not, so a person has to ask; and what waited to void,
+	// refund or reverse one of Lost.
 	Parked []ID
 	// Stale says that the newest events are among those lost. Entries that
 	// were not final may have gone further than is readable: they are in doubt
@@ -258,7 +259,7 @@ func (s *salvage) patch(last uint64) error {
 		if !found || err != nil {
 			return err
 		}
-		return v.relist(e)
+		return v.relist(s.alone(e))
 	})
 	if err != nil {
 		return err
@@ -320,6 +321,27 @@ func (s *salvage) readable(v *fileView, id ID, born uint64) (e Entry, found bool
 	e.State, e.ParkedWhy, e.Attempts = Parked, "the journal was damaged: what the host said of it is lost", max(e.Attempts, 1)
 	s.parked = append(s.parked, id)
 	return e, true, nil
+}
+
+// alone takes from an entry what it has of those that are lost. What is about one
+// of them cannot tell the host of it and is parked; a request whose reversal is
+// lost gets another one.
+func (s *salvage) alone(e Entry) Entry {
+	lost := func(id ID) bool {
+		_, found := slices.BinarySearch(s.lost, id)
+		return id != 0 && found
+	}
+	if lost(e.Reversal) {
+		e.Reversal = 0
+	}
+	if lost(e.VoidedBy) {
+		e.VoidedBy = 0
+	}
+	if lost(e.Original) && (e.State == Pending || e.State == InDoubt) {
+		e.State, e.ParkedWhy = Parked, fmt.Sprintf("entry %d, which it is about, was lost to damage: ask the host", e.Original)
+		s.parked = append(s.parked, e.ID)
+	}
+	return e
 }
 
 // relist puts an entry into every list that follows from it.

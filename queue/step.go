@@ -213,9 +213,13 @@ func stepEntry(v view, ev event) error {
 	return nil
 }
 
-// changeOriginal changes the entry that a Void, Refund or Reversal is about.
+// changeOriginal changes the entry that a Void, Refund or Reversal is about. One
+// that was lost to damage since holds nothing up.
 func changeOriginal(v view, e Entry, ev event, change func(*Entry)) error {
 	orig, err := v.entry(e.Original)
+	if err != nil && ev.kind != evAppended {
+		return ignoreNotFound(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -335,10 +339,10 @@ func answer(v view, e *Entry, ev event) error {
 	at := answered{verdict: a.Verdict, repeat: e.Attempts > 1}
 	if e.Kind == Reversal {
 		orig, err := v.entry(e.Original)
-		if err != nil {
+		if ignoreNotFound(err) != nil {
 			return err
 		}
-		at.undone = !orig.approvalSeen && l.hostBatch == orig.HostBatch
+		at.undone = err == nil && !orig.approvalSeen && l.hostBatch == orig.HostBatch
 	}
 	e.Answer = a
 	e.State, e.ParkedWhy = outcome(e.duty(), at)

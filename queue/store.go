@@ -371,7 +371,7 @@ func (v *fileView) full(e Entry) (Entry, error) {
 	of := e.Original
 	if e.Kind == Reversal {
 		orig, err := v.entry(e.Original)
-		if err != nil {
+		if ignoreNotFound(err) != nil {
 			return Entry{}, err
 		}
 		of = orig.Original
@@ -381,7 +381,8 @@ func (v *fileView) full(e Entry) (Entry, error) {
 	}
 	orig, err := v.entry(of)
 	if err != nil {
-		return Entry{}, err
+		e.Of.ID = of // lost to damage
+		return e, ignoreNotFound(err)
 	}
 	e.Of = Original{ID: orig.ID, STAN: orig.STAN, HostBatch: orig.HostBatch, RRN: orig.Answer.RRN,
 		AuthCode: orig.Answer.AuthCode, Time: orig.Time}
