@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -77,7 +78,7 @@ func TestLogInParts(t *testing.T) {
 }
 
 // largeJournal is a journal whose trees have several levels, as a crash left it.
-func largeJournal(t *testing.T, path string) {
+func largeJournal(t testing.TB, path string) {
 	f, err := Open(path, Options{Buckets: []Bucket{'d'}})
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(6, 1))
@@ -203,4 +204,23 @@ func forgeEvents(t *testing.T, path string, fn func(*bolt.Bucket) error) {
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte{byte(events)})) }))
 	require.NoError(t, db.Close())
+}
+
+// What one record costs, examined by one goroutine and by all.
+func BenchmarkExamination(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "j")
+	largeJournal(b, path)
+	f := newFile(path, path, Options{Buckets: []Bucket{'d'}})
+	x, err := f.inspect()
+	require.NoError(b, err)
+	defer x.close()
+	for name, examine := range map[string]func(context.Context) error{"in order": x.inOrder, "in parts": x.examine} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(x.info.Size())
+			b.ReportAllocs()
+			for b.Loop() {
+				require.NoError(b, examine(b.Context()))
+			}
+		})
+	}
 }
