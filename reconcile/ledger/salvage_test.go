@@ -323,3 +323,41 @@ func TestSalvageOfAWholeLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "till-1", d.Name)
 }
+
+// A key that is missing or another is no damage: the file stays as it is.
+func TestSalvageOfASealedLedger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	f, err := OpenFile(path, ring{1}, nil)
+	require.NoError(t, err)
+	l := newLedger(t, f, nil)
+	for seq := range queue.ID(60) {
+		require.NoError(t, submit(t, l, sub(journalOf(1), 1, advice(seq+1))).Err)
+	}
+	require.NoError(t, f.Close())
+	b := readAll(t, path)
+	broken := 0
+	for page := 2; page < len(b)/4096; page++ {
+		if b[page*4096+8] == 2 && b[page*4096+10] >= 6 { // a leaf of bookings
+			clear(b[page*4096+3000 : page*4096+3100])
+			broken++
+		}
+	}
+	require.Positive(t, broken)
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	_, err = SalvageFile(bg, path, nil, nil)
+	require.ErrorContains(t, err, "needs keys")
+	_, err = SalvageFile(bg, path, ring{2}, nil)
+	require.ErrorIs(t, err, queue.ErrKey)
+	require.Equal(t, b, readAll(t, path))
+	r, err := SalvageFile(bg, path, ring{1}, nil)
+	require.NoError(t, err)
+	require.Positive(t, r.LostCount)
+	require.EqualValues(t, 60, r.Bookings+r.LostCount)
+	f, err = OpenFile(path, ring{1}, nil)
+	require.NoError(t, err)
+	l, err = New(bg, f, signer, nil)
+	require.NoError(t, err)
+	require.NoError(t, l.Verify(bg))
+	require.NoError(t, f.Close())
+	requireNoText(t, path, "order-")
+}
