@@ -59,6 +59,8 @@ func TestSalvagedOrphans(t *testing.T) {
 		}
 		for _, e := range all(t, q, Filter{}) {
 			if lost[e.Original] {
+				require.Equal(t, Parked, e.State)
+				require.Contains(t, r.Parked, e.ID)
 				orphans++
 			}
 		}
