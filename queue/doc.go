@@ -126,6 +126,10 @@
 //	cut-over, maintenance       until its end, and up to a tenth      nothing
 //	                            more; no failure is counted
 //
+// A sale at risk that was reversed is presented anew after a random time, which
+// doubles each time from RetryMin to RetryMax or the spread, whichever is longer;
+// nothing else waits for it.
+//
 // Failures, and when the lane may try again, are kept in the log: with what an
 // attempt journals anyway, and in a commit of their own a few times in an outage
 // where there was no line to attempt anything on. A restart does not begin at

@@ -79,7 +79,7 @@ func (q *Queue) forward(ctx context.Context, l Lane, up Uplink, drain bool) erro
 			p.follow(next, r, false, &q.opts)
 		}
 		if how.spent {
-			p.onlyRepeats()
+			p.await(how)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (q *Queue) run(ctx context.Context, l Lane, up Uplink, p *pace, how *pick) 
 			return errors.Join(err, q.settleRound(ctx, l, before))
 		}
 		if len(batch) == 0 {
-			how.spent = how.withheld
+			how.spent = (how.withheld || how.early) && how.after == 0
 			return nil
 		}
 		before = q.sendAll(ctx, l, up, batch)

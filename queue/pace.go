@@ -17,7 +17,7 @@ const (
 	PaceSpread                    // they failed for long: Options.Spread
 	PaceSlot                      // the host named a time
 	PacePlanned                   // cut-over or maintenance: no failure
-	PaceBudget                    // only repeats are left, and too many failed: Options.RepeatShare
+	PaceBudget                    // only repeats are left, and too many failed: Options.RepeatShare; or sales at risk to present anew
 )
 
 var paceNames = [...]string{"free", "backoff", "spread", "slot", "planned", "budget"}
@@ -73,7 +73,7 @@ func (s *paces) of(q *Queue, l Lane) (*pace, error) {
 	if p := s.known(l, nil); p != nil {
 		return p, nil
 	}
-	p := &pace{changed: newSignal(), tokens: mostTokens, trying: map[*attemptAtLine]bool{}}
+	p := &pace{changed: newSignal(), tokens: mostTokens, trying: map[*attemptAtLine]bool{}, anew: map[ID]anew{}}
 	err := q.read(func(v *fileView) error {
 		rec, err := v.laneOf(l)
 		if errors.Is(err, ErrNotFound) {
@@ -119,6 +119,7 @@ type pace struct {
 	repeatAt time.Time     // when a lane without tokens may repeat one entry
 	hinted   time.Time     // the last hint that was followed
 	heard    time.Time     // when the host last took something up; zero: not since Open
+	anew     map[ID]anew   // sales at risk that are to be presented anew
 	kept     time.Duration // the ceiling of the wait that the journal has
 	keptAt   time.Time
 	trying   map[*attemptAtLine]bool

@@ -13,6 +13,7 @@ type pick struct {
 	round   bool // a failure is one of the background's: it slows the lane
 
 	withheld bool // some were left out for repeats
+	early    bool // and some for it is too early to present them anew
 	spent    bool // nothing but those is left
 }
 
@@ -194,6 +195,9 @@ func (p *pace) spend(all []sent, o *Options) {
 				p.changed.broadcast() // an outage plan may have waited for it
 			}
 			p.heard = now
+			if s.answer.Verdict != Partial {
+				delete(p.anew, s.entry.ID) // the host has decided it
+			}
 		case !s.asked().planned:
 			p.tokens = max(0, p.tokens-1)
 			if now := time.Now(); !p.repeatAt.After(now) {
@@ -203,13 +207,60 @@ func (p *pace) spend(all []sent, o *Options) {
 	}
 }
 
-// onlyRepeats makes a lane wait that has nothing but repeats it may not send.
-func (p *pace) onlyRepeats() {
+// await makes a lane wait that has nothing but what a try has left out.
+func (p *pace) await(how pick) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.repeatAt.After(p.until) {
-		p.until, p.why = p.repeatAt, PaceBudget
+	now := time.Now()
+	var at time.Time
+	if how.withheld {
+		at = p.repeatAt
 	}
+	if how.early {
+		for _, x := range p.anew {
+			if x.at.After(now) && (at.IsZero() || x.at.Before(at)) {
+				at = x.at
+			}
+		}
+	}
+	if at.After(p.until) {
+		p.until, p.why = at, PaceBudget
+	}
+}
+
+// anew is a sale at risk that was reversed and is presented anew.
+type anew struct {
+	times int
+	at    time.Time // not before
+}
+
+// tooEarly tells whether id is a sale to be presented anew later.
+func (p *pace) tooEarly(id ID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x, ok := p.anew[id]
+	return ok && time.Now().Before(x.at)
+}
+
+// presented notes that the sale old is presented anew as next: after a random
+// time, and the more often it was, the later. It is forgotten with the process.
+func (p *pace) presented(old, next ID, o *Options) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.anew[old].times + 1
+	delete(p.anew, old)
+	p.anew[next] = anew{n, time.Now().Add(o.anewAfter(n))}
+}
+
+// anewAfter is from a half of a ceiling to the whole, which each time doubles
+// from RetryMin to RetryMax or the spread, whichever is longer.
+func (o *Options) anewAfter(times int) time.Duration {
+	most := max(o.RetryMax, o.Spread)
+	wait := most
+	if n := min(times, 30); o.RetryMin<<n>>n == o.RetryMin {
+		wait = min(o.RetryMin<<n, most)
+	}
+	return wait/2 + jitter(wait/2)
 }
 
 // takes tells whether the entry of an id is one that a try is to take.

@@ -9,7 +9,8 @@ import "context"
 //
 // The forwarder sends it as a request. In doubt it is reversed like any other;
 // once that reversal is answered the sale is presented anew as another entry,
-// with a new STAN under the same Ref, until the host decides. A decline is
+// with a new STAN under the same Ref, until the host decides: after RetryMin at
+// first, and twice as long each further time, up to RetryMax or Spread. A decline is
 // logged as an error and is an Event of the entry: it is the merchant's loss.
 // ByRef gives the newest presentation. Reverse ends it: what is in doubt is then
 // reversed and not presented again.
@@ -46,4 +47,21 @@ func (v *fileView) presentAnew(rev Entry) error {
 	t.Card = card
 	_, err = v.insert(t, Request, true, l)
 	return err
+}
+
+// presentedAs is the entry as which a sale at risk was presented anew, with the
+// answer to its reversal e just now; 0: none was.
+func (v *fileView) presentedAs(e Entry) (ID, error) {
+	if e.Kind != Reversal || v.ids == 0 { // nothing is new in this commit
+		return 0, nil
+	}
+	orig, err := v.entry(e.Original)
+	if err != nil || !orig.Deferred || orig.State != Reversed || orig.withdrawn {
+		return 0, err
+	}
+	next, err := v.entry(ID(v.ids))
+	if err != nil || next.Kind != Request || !next.Deferred || next.Ref != orig.Ref {
+		return 0, err
+	}
+	return next.ID, nil
 }

@@ -261,11 +261,18 @@ func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *p
 		}
 		return ok
 	}
+	again := map[ID]ID{} // entries that sales at risk are presented anew as, and as which before
 	err = q.update(ctx, func(v *fileView) error {
 		drop()
+		clear(again)
 		for _, s := range before {
 			if err := q.record(v, s); err != nil {
 				return err
+			}
+			if next, err := v.presentedAs(s.entry); err != nil {
+				return err
+			} else if next != 0 {
+				again[next] = s.entry.Original
 			}
 		}
 		if changes && next.why != PaceFree {
@@ -277,7 +284,13 @@ func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *p
 			return nil
 		}
 		left = *how
-		take := func(id ID) bool { return left.takes(v, id) && claim(id) }
+		take := func(id ID) bool {
+			if again[id] != 0 || p.tooEarly(id) {
+				left.early = true
+				return false
+			}
+			return left.takes(v, id) && claim(id)
+		}
 		var err error
 		batch, err = v.begin(l, line, n, how.upTo, q.opts.memory(l), take)
 		return err
@@ -295,6 +308,9 @@ func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *p
 		p.follow(next, r, true, &q.opts)
 	}
 	p.spend(before, &q.opts)
+	for next, old := range again {
+		p.presented(old, next, &q.opts)
+	}
 	*how = left
 	q.release(l, before)
 	return batch, nil
