@@ -33,6 +33,7 @@ type progress struct {
 	agreed          bool
 	more            []part // the batch's other currencies
 	rank            int    // the round of details that uploaded speaks of
+	left            bool   // the host has left the batch without a word about its end
 }
 
 // part is one currency's totals and what the host says of them.
@@ -41,11 +42,12 @@ type part struct {
 	inland, foreign queue.Balance
 }
 
-// Forms of what is kept. The second adds more and rank, and stands only where
-// there is some of them.
+// Forms of what is kept. The second adds more and rank, the third left; each stands
+// only where there is some of that.
 const (
 	progressForm = 1
 	progressMore = 2
+	progressLeft = 3
 	maxMore      = 998 // currencies have three digits
 )
 
@@ -115,7 +117,9 @@ func readTotals(r *record.Reader) (t queue.Totals) {
 func (p progress) encode() []byte {
 	var w record.Writer
 	form := byte(progressForm)
-	if len(p.more) > 0 || p.rank > 0 {
+	if p.left {
+		form = progressLeft
+	} else if len(p.more) > 0 || p.rank > 0 {
 		form = progressMore
 	}
 	w.Byte(form)
@@ -132,7 +136,7 @@ func (p progress) encode() []byte {
 		}
 	}
 	w.Bool(p.agreed)
-	if form == progressMore {
+	if form >= progressMore {
 		w.Uint(uint64(p.rank))
 		w.Uint(uint64(len(p.more)))
 		for _, x := range p.more {
@@ -151,7 +155,7 @@ func decodeProgress(b []byte) (progress, error) {
 	}
 	r := record.NewReader(b)
 	form := r.Byte()
-	if form != progressForm && form != progressMore {
+	if form < progressForm || form > progressLeft {
 		return p, fmt.Errorf("%w: it has form %d", errProgress, form)
 	}
 	p.stage = stage(r.Byte())
@@ -164,8 +168,8 @@ func decodeProgress(b []byte) (progress, error) {
 			*ids = append(*ids, queue.ID(r.Uint()))
 		}
 	}
-	p.agreed = r.Bool()
-	if form == progressMore {
+	p.agreed, p.left = r.Bool(), form == progressLeft
+	if form >= progressMore {
 		p.rank = int(min(r.Uint(), maxRank+1))
 		n := r.Uint()
 		if p.rank > maxRank || n > maxMore {

@@ -28,6 +28,9 @@ type Result struct {
 	// Different are the entries that the host has with other content, the first
 	// 3,000 of them.
 	Different []queue.ID
+	// Left says that the host had left the batch by itself and said nothing of its
+	// end: what it has of it only its statement tells.
+	Left bool
 }
 
 // ErrWithoutHost is returned for a batch that was recorded as settled without
@@ -38,18 +41,23 @@ var ErrWithoutHost = errors.New("the batch was settled without telling its host"
 // do not agree: a person has to look at the entries.
 type OutOfBalanceError struct {
 	Batch queue.BatchID
-	// Different are the entries that the host has with other content, or of
-	// which it says nothing as it has left the batch. When there are none the
-	// host has entries that this device does not know, or has left the batch
-	// before it said that it has none.
+	// Different are the entries that the host has with other content. When
+	// there are none, and it has not Left, the host has entries that this device
+	// does not know.
 	Different []queue.ID
+	// Left says that the host has left the batch by itself, with its totals not
+	// equal: what it has of it only its statement tells.
+	Left bool
 	// Mended are the entries that the host lacked and took from the upload.
 	Mended []queue.ID
 }
 
 func (e *OutOfBalanceError) Error() string {
+	if e.Left {
+		return fmt.Sprintf("batch %s is out of balance: the host has left it and says no more of it: compare its statement", e.Batch)
+	}
 	if len(e.Different) == 0 {
-		return fmt.Sprintf("batch %s is out of balance: the host has, or may have, something that is not in it", e.Batch)
+		return fmt.Sprintf("batch %s is out of balance: the host has something that is not in it", e.Batch)
 	}
 	ids := make([]string, len(e.Different))
 	for i, id := range e.Different {
@@ -109,12 +117,12 @@ func (p progress) result(b queue.BatchID) (Result, error) {
 	if p.stage != ended {
 		return Result{Batch: b}, fmt.Errorf("batch %s: %w", b, ErrWithoutHost)
 	}
-	r := Result{Batch: b, Totals: p.totals, Records: p.records, Balanced: p.balanced(), Mended: p.mended, Different: p.different}
+	r := Result{Batch: b, Totals: p.totals, Records: p.records, Balanced: p.balanced(), Mended: p.mended, Different: p.different, Left: p.left}
 	for _, x := range p.more {
 		r.Others = append(r.Others, x.totals)
 	}
 	if !p.agreed {
-		return r, &OutOfBalanceError{Batch: b, Different: p.different, Mended: p.mended}
+		return r, &OutOfBalanceError{Batch: b, Different: p.different, Mended: p.mended, Left: p.left}
 	}
 	return r, nil
 }
@@ -261,6 +269,9 @@ func (s *settlement) upload(ctx context.Context) error {
 
 // uploadRound sends the details of one rank.
 func (s *settlement) uploadRound(ctx context.Context, cash bool, rank func(queue.Entry) int) error {
+	if s.progress.left {
+		return nil
+	}
 	for e, err := range s.q.All(ctx, queue.Filter{Batch: s.id, From: s.progress.uploaded + 1}) {
 		if err != nil {
 			return err
@@ -276,8 +287,11 @@ func (s *settlement) uploadRound(ctx context.Context, cash bool, rank func(queue
 		case queue.Approved:
 			s.progress.mended = withID(s.progress.mended, e.ID)
 		case queue.Duplicate:
-		case queue.Refused, queue.NotFound:
+		case queue.Refused:
 			s.progress.different = withID(s.progress.different, e.ID)
+		case queue.NotFound: // and so of all others
+			s.progress.left = true
+			return nil
 		default:
 			return fmt.Errorf("entry %d: the host answered %q to its detail, call again", e.ID, a.Code)
 		}
@@ -329,8 +343,8 @@ func (s *settlement) end(ctx context.Context) error {
 		s.progress.agreed = len(s.progress.different) == 0
 	case queue.Refused:
 		s.progress.agreed = false
-	case queue.NotFound: // it left the batch, and what it said before stands
-		s.progress.agreed = s.progress.balanced()
+	case queue.NotFound: // what it said before stands
+		s.progress.left, s.progress.agreed = true, s.progress.balanced()
 	default:
 		return fmt.Errorf("the host answered %q to the end of the batch, call again", a.Code)
 	}

@@ -205,27 +205,57 @@ func TestProgressOfManyCurrenciesIsKept(t *testing.T) {
 	}
 }
 
+// leftHost says of a batch that it has left no more than that.
+type leftHost struct {
+	*ledgerHost
+	details bool // also to its details
+}
+
+func (h leftHost) SendDetail(ctx context.Context, b queue.Batch, e queue.Entry) (queue.Answer, error) {
+	if h.details {
+		h.calls = append(h.calls, "detail")
+		return queue.Answer{Verdict: queue.NotFound, Code: "77"}, nil
+	}
+	return h.ledgerHost.SendDetail(ctx, b, e)
+}
+
+// rankedLeft wants its details in an order of its own.
+type rankedLeft struct{ leftHost }
+
+func (rankedLeft) DetailRank(e queue.Entry) int { return int(e.ID) % 3 }
+
 // A host that left the batch before its end was answered holds the lane up no
 // longer. What it had said of the totals stands.
 func TestSettleAfterTheHostHasLeft(t *testing.T) {
-	for _, lacks := range []bool{false, true} {
-		q, h := open(t), newHost()
-		b := day(t, q, h)
-		require.NoError(t, q.Drain(bg, lane, h))
-		if lacks {
-			delete(h.booked, 2)
+	for _, c := range []struct{ lacks, details, ranked bool }{{}, {lacks: true}, {lacks: true, details: true}, {true, true, true}} {
+		q, l := open(t), newHost()
+		var h Host = leftHost{l, c.details}
+		if c.ranked {
+			h = rankedLeft{leftHost{l, true}}
 		}
-		h.ends[1] = queue.NotFound
-		h.batch = 1
-		r, err := Settle(bg, q, b, h)
-		require.Equal(t, !lacks, r.Balanced)
-		if lacks {
+		b := day(t, q, l)
+		require.NoError(t, q.Drain(bg, lane, h))
+		if c.lacks {
+			delete(l.booked, 2)
+		}
+		l.ends[1] = queue.NotFound
+		for range 2 {
+			r, err := Settle(bg, q, b, h)
+			require.Equal(t, !c.lacks, r.Balanced)
+			require.True(t, r.Left)
+			require.Empty(t, r.Different)
+			if !c.lacks {
+				require.NoError(t, err)
+				continue
+			}
 			var out *OutOfBalanceError
 			require.ErrorAs(t, err, &out)
-			require.ErrorContains(t, err, "may have")
-			require.Equal(t, []queue.ID{2}, out.Mended)
-		} else {
-			require.NoError(t, err)
+			require.True(t, out.Left)
+			require.ErrorContains(t, err, "compare its statement")
+			require.Equal(t, c.details, len(out.Mended) == 0)
+		}
+		if c.details {
+			require.Equal(t, []string{"totals", "detail", "end"}, l.calls, "one such answer is enough")
 		}
 		batch, err := q.Batch(bg, b)
 		require.NoError(t, err)

@@ -400,6 +400,17 @@ func TestADeclinedCardAmongCash(t *testing.T) {
 	require.EqualValues(t, 100, all[0].Inland.Debit)
 }
 
+func TestProgressOfABatchThatWasLeftIsKept(t *testing.T) {
+	p := progress{stage: ended, records: 3, left: true, different: []queue.ID{13}}
+	b := p.encode()
+	got, err := decodeProgress(b)
+	require.NoError(t, err)
+	require.Equal(t, p, got)
+	b[0] = progressLeft + 1
+	_, err = decodeProgress(b)
+	require.ErrorIs(t, err, errProgress)
+}
+
 func TestProgressIsKeptAsItIs(t *testing.T) {
 	p := progress{stage: uploading, totals: queue.Totals{Currency: queue.CNY, Inland: queue.Sums{DebitCount: 1, Debit: 2, CreditCount: 3, Credit: 4},
 		Foreign: queue.Sums{DebitCount: 5, Debit: 6, CreditCount: 7, Credit: 8}}, records: 9, inland: queue.NotBalanced, foreign: queue.Balanced,

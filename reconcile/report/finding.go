@@ -36,6 +36,8 @@ const (
 	Mended
 	// HostHasMore is a batch in which the host has something unknown here.
 	HostHasMore
+	// HostLeft is a batch that the host left by itself, out of balance.
+	HostLeft
 	// BatchWaits is a closed batch that is not settled.
 	BatchWaits
 	// CashDiffers is a hand-over of cash with another sum than was collected.
@@ -61,7 +63,7 @@ var findingCodes = [findings]string{
 	Waiting: "waiting", Unanswered: "unanswered", Undecided: "undecided", Unsent: "unsent", Parked: "parked", Loss: "loss",
 	MissingThere: "missing_there", MissingHere: "missing_here", AmountDiffers: "amount_differs",
 	ContentDiffers: "content_differs", StandsThere: "stands_there", UndoneThere: "undone_there", Doubled: "doubled", Mended: "mended",
-	HostHasMore: "host_has_more", BatchWaits: "batch_waits", CashDiffers: "cash_differs",
+	HostHasMore: "host_has_more", HostLeft: "host_left", BatchWaits: "batch_waits", CashDiffers: "cash_differs",
 	CollectedTwice: "collected_twice", Remark: "remark",
 }
 

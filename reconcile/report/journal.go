@@ -180,8 +180,12 @@ func (r *Report) AddSettlement(ctx context.Context, q *queue.Queue, res reconcil
 			b.Records = 0 // counted in the first row
 		}
 	}
-	if out != nil && len(res.Different) == 0 {
-		r.Add(Line{Finding: HostHasMore, Terminal: res.Batch.Lane.Terminal, HostBatch: b.HostBatch, Detail: res.Batch.String()})
+	if out != nil && (out.Left || len(res.Different) == 0) {
+		f := HostHasMore
+		if out.Left {
+			f = HostLeft
+		}
+		r.Add(Line{Finding: f, Terminal: res.Batch.Lane.Terminal, HostBatch: b.HostBatch, Detail: res.Batch.String()})
 	}
 	return errors.Join(r.addEntries(ctx, q, Mended, res.Mended), r.addEntries(ctx, q, ContentDiffers, res.Different))
 }

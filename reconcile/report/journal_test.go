@@ -162,6 +162,7 @@ func TestAddSettlement(t *testing.T) {
 		"balanced":      {scripted{totals: queue.Balanced, end: queue.Approved}, Balanced, nil, true},
 		"mended":        {scripted{totals: queue.NotBalanced, detail: queue.Approved, end: queue.Approved}, AfterUpload, []Finding{Mended}, true},
 		"different":     {scripted{totals: queue.NotBalanced, detail: queue.Refused, end: queue.Approved}, OutOfBalance, []Finding{ContentDiffers}, false},
+		"host has left": {scripted{totals: queue.NotBalanced, detail: queue.NotFound, end: queue.NotFound}, OutOfBalance, []Finding{HostLeft}, false},
 		"host has more": {scripted{totals: queue.NotBalanced, detail: queue.Duplicate, end: queue.Refused}, OutOfBalance, []Finding{HostHasMore}, false},
 		"not settled":   {scripted{totals: queue.NotBalanced, detail: queue.Unknown}, NotSettled, []Finding{BatchWaits}, true},
 	} {
