@@ -238,10 +238,9 @@ func wasKilled(cmd *exec.Cmd) bool {
 	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
 }
 
-// eachWrite calls try with one write after the other to be killed at, until nothing
-// was killed any more.
-func eachWrite(t *testing.T, try func(n int64) (killed bool)) {
-	step := int64(1)
+// eachWrite calls try with one write after the other to be killed at, or with each
+// of step, until nothing was killed any more.
+func eachWrite(t *testing.T, step int64, try func(n int64) (killed bool)) {
 	if testing.Short() {
 		step = 7
 	}
@@ -252,6 +251,10 @@ func eachWrite(t *testing.T, try func(n int64) (killed bool)) {
 	require.Greater(t, n, int64(4), "it writes")
 	t.Logf("killed at each %d. of some %d writes", step, n)
 }
+
+// earlyAndLate is how densely the other side is killed before its writes, and after
+// them, which leaves the same on its disk but with nobody told.
+var earlyAndLate = map[bool]int64{false: 3, true: 1}
 
 func put(t *testing.T, name string, b []byte) (path string) {
 	t.Helper()
@@ -330,7 +333,7 @@ func posDay(t *testing.T) (journal, books []byte, batch queue.BatchID) {
 func TestKilledInEveryStateOfSettlement(t *testing.T) {
 	journal, books, batch := posDay(t)
 	var want []byte
-	eachWrite(t, func(n int64) bool {
+	eachWrite(t, 1, func(n int64) bool {
 		path, booksAt := put(t, "journal", journal), put(t, "books", books)
 		s, end := serve(t, host.Config{Ledger: booksAt})
 		c := child{Work: "settle", Path: path, Addr: s.Addr().String(), Batch: batch, Kill: n}
@@ -354,8 +357,8 @@ func TestKilledInEveryStateOfSettlement(t *testing.T) {
 func TestAcquirerKilledInEveryStateOfSettlement(t *testing.T) {
 	journal, books, batch := posDay(t)
 	var want []byte
-	for _, late := range []bool{false, true} {
-		eachWrite(t, func(n int64) bool {
+	for late, step := range earlyAndLate {
+		eachWrite(t, step, func(n int64) bool {
 			path, booksAt := put(t, "journal", journal), put(t, "books", books)
 			q, err := queue.Open(path, nil, &queue.Options{Unsealed: true, AnswerTimeout: patience, PrepareTimeout: patience, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, ReversalTries: 1000})
 			require.NoError(t, err)
@@ -447,7 +450,7 @@ func sameBooks(t *testing.T, path, booksAt string, batch queue.BatchID) []byte {
 // finds and mends what is incomplete; the next process ends it.
 func TestKilledInEveryStateOfIncomplete(t *testing.T) {
 	d := newTrouble(t)
-	eachWrite(t, func(n int64) bool {
+	eachWrite(t, 1, func(n int64) bool {
 		q := d.begin(t)
 		defer d.end()
 		path := q.Path()
@@ -483,8 +486,8 @@ func TestOfficeKilledInEveryStateOfIncomplete(t *testing.T) {
 	require.NoError(t, q.Close())
 	books := read(t, base)
 
-	for _, late := range []bool{false, true} {
-		eachWrite(t, func(n int64) bool {
+	for late, step := range earlyAndLate {
+		eachWrite(t, step, func(n int64) bool {
 			c := child{Work: "office", Path: put(t, "ledger", books), Token: d.token, Cert: cert, Kill: n, Late: late}
 			q := openOffice(t, put(t, "journal", d.file))
 			killed := c.servesUntilDone(t, q)

@@ -43,3 +43,15 @@ func TestSorter(t *testing.T) {
 	require.NotContains(t, seen, false)
 	require.NoError(t, s.close())
 }
+
+// What stands in a temporary file cannot be found by trying names.
+func TestKeysAreSalted(t *testing.T) {
+	a, err := newComparer(nil, nil)
+	require.NoError(t, err)
+	b, err := newComparer(nil, nil)
+	require.NoError(t, err)
+	name := []byte("000000000001")
+	require.Equal(t, a.namer.key(byRRN, name), a.namer.key(byRRN, name))
+	require.NotEqual(t, a.namer.key(byRRN, name), b.namer.key(byRRN, name))
+	require.NotEqual(t, a.namer.key(byRRN, name), a.namer.key(byRef, name))
+}
