@@ -167,17 +167,20 @@
 // bear the risk of a card that the host has not seen: AppendAtRisk. Limits bound
 // what is taken offline, each with an error that names limit and figure, and a
 // warning at a half and at four fifths. A second tap of one card for one amount
-// is asked about: DoubleTapError. What is parked names its reason in Status, and
-// Resolve and Unpark keep with the log who decided and why. What a host would no
-// longer recognise as a repeat (Options.DuplicateMemory) is parked, not sent.
+// is asked about: DoubleTapError. What is parked names its reason in Status;
+// Resolve and Unpark keep with the log who decided and why, and History tells it.
+// What a host would no longer recognise as a repeat (Options.DuplicateMemory) is
+// parked, not sent.
 //
 // # Clocks
 //
 // Each event carries the device's wall clock; a boot, and a jump of that clock
 // against the time since boot, are events of their own, so that the log holds
-// the evidence and a changed clock changes nothing else. An age is the largest
-// that any clock shows, the host's among them, and what cannot be proven young
-// is old.
+// the evidence and a changed clock changes nothing else; History shows it. How
+// long ago something was first sent is the largest that any clock shows, the
+// host's among them, and what cannot be proven young is old. How long something
+// has waited, or a host been silent, is told by the wall clock; where that went
+// back behind it, it counts as for ever.
 //
 // # Canonical bytes
 //

@@ -193,6 +193,23 @@ func ExampleQueue_Unpark() {
 	// Output: accepted
 }
 
+func ExampleQueue_History() {
+	q, done := open()
+	defer done()
+	ctx := context.Background()
+	_, _ = q.Append(ctx, cash("order-1"))
+	_ = q.Drain(ctx, lane, answers{answer: queue.Answer{Verdict: queue.Refused, Code: "30"}})
+	_ = q.Resolve(ctx, 1, queue.Answer{Verdict: queue.Approved, Code: "00"}, "Li Na", "the host has it by telephone")
+	for h := range q.History(ctx, 1) {
+		fmt.Printf("%d %s %q %q %q\n", h.N, h.What, h.Answer.Code, h.Who, h.Why)
+	}
+	// Output:
+	// 3 appended "" "" ""
+	// 4 attempted "" "" ""
+	// 5 answered "30" "" ""
+	// 6 resolved "00" "Li Na" "the host has it by telephone"
+}
+
 func ExampleQueue_NextSTAN() {
 	q, done := open()
 	defer done()
