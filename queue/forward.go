@@ -183,7 +183,9 @@ func (q *Queue) sendAll(ctx context.Context, l Lane, up Uplink, batch []Entry) [
 		if e.Kind == Advice || e.Kind == Notice {
 			return q.send(yielding, up, e)
 		}
-		return q.send(ctx, up, e)
+		s := q.send(ctx, up, e)
+		s.anew = s.err == nil && s.answer.SignIn && e.Op == Void
+		return s
 	}
 	out := make([]sent, len(batch))
 	var all sync.WaitGroup

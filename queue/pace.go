@@ -119,7 +119,7 @@ type pace struct {
 	repeatAt time.Time     // when a lane without tokens may repeat one entry
 	hinted   time.Time     // the last hint that was followed
 	heard    time.Time     // when the host last took something up; zero: not since Open
-	anew     map[ID]anew   // sales at risk that are to be presented anew
+	anew     map[ID]anew   // sales at risk, and voids, that are to be presented anew
 	kept     time.Duration // the ceiling of the wait that the journal has
 	keptAt   time.Time
 	trying   map[*attemptAtLine]bool

@@ -13,7 +13,7 @@ type pick struct {
 	round   bool // a failure is one of the background's: it slows the lane
 
 	withheld bool // some were left out for repeats
-	early    bool // and some for it is too early to present them anew
+	early    bool // and some because it is too early to present them anew
 	spent    bool // nothing but those is left
 }
 
@@ -228,13 +228,14 @@ func (p *pace) await(how pick) {
 	}
 }
 
-// anew is a sale at risk that was reversed and is presented anew.
+// anew is a sale at risk that was reversed, or a void that waits for a sign-in,
+// and is presented anew.
 type anew struct {
 	times int
 	at    time.Time // not before
 }
 
-// tooEarly tells whether id is a sale to be presented anew later.
+// tooEarly tells whether id is to be presented anew later.
 func (p *pace) tooEarly(id ID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +243,7 @@ func (p *pace) tooEarly(id ID) bool {
 	return ok && time.Now().Before(x.at)
 }
 
-// presented notes that the sale old is presented anew as next: after a random
+// presented notes that old is presented anew as next: after a random
 // time, and the more often it was, the later. It is forgotten with the process.
 func (p *pace) presented(old, next ID, o *Options) {
 	p.mu.Lock()

@@ -33,8 +33,10 @@ func (v *fileView) reversalOf(e Entry, why Reason) (Entry, error) {
 //     is not refunded of it is journalled, with the ref "refund of entry N", which
 //     waits for that answer.
 //
-// Calling it again returns the same, but for a void that the host declined or
-// that was undone: another one is journalled then. Everything else is ErrState: a delivered
+// A void that meets a host which wants a sign-in first is declined, and goes once
+// more under the same ref, as another entry. Calling Reverse again returns the
+// same, but for a void that the host declined or that was undone: another one is
+// journalled then. Everything else is ErrState: a delivered
 // advice, or a request of a batch that is closed, is refunded by a Refund.
 //
 // Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().

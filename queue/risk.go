@@ -49,19 +49,24 @@ func (v *fileView) presentAnew(rev Entry) error {
 	return err
 }
 
-// presentedAs is the entry as which a sale at risk was presented anew, with the
-// answer to its reversal e just now; 0: none was.
-func (v *fileView) presentedAs(e Entry) (ID, error) {
-	if e.Kind != Reversal || v.ids == 0 { // nothing is new in this commit
-		return 0, nil
+// presentedAs tells as which entry a sale at risk, or a void that waits for its
+// sign-in, was journalled anew with the answer to e just now: of e's original, or
+// of e. 0: none was.
+func (v *fileView) presentedAs(e Entry) (old, next ID, err error) {
+	if v.ids == 0 { // nothing is new in this commit
+		return 0, 0, nil
 	}
-	orig, err := v.entry(e.Original)
-	if err != nil || !orig.Deferred || orig.State != Reversed || orig.withdrawn {
-		return 0, err
+	old = e.ID
+	if e.Kind == Reversal {
+		old = e.Original
 	}
-	next, err := v.entry(ID(v.ids))
-	if err != nil || next.Kind != Request || !next.Deferred || next.Ref != orig.Ref {
-		return 0, err
+	was, err := v.entry(old)
+	if err != nil || !was.Deferred || was.withdrawn || (was.State != Reversed && was.State != Declined) {
+		return 0, 0, err
 	}
-	return next.ID, nil
+	now, err := v.entry(ID(v.ids))
+	if err != nil || now.Kind != Request || !now.Deferred || now.Ref != was.Ref || now.ID == old {
+		return 0, 0, err
+	}
+	return old, now.ID, nil
 }

@@ -261,7 +261,7 @@ func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *p
 		}
 		return ok
 	}
-	again := map[ID]ID{} // entries that sales at risk are presented anew as, and as which before
+	again := map[ID]ID{} // entries that something is presented anew as, and as which before
 	err = q.update(ctx, func(v *fileView) error {
 		drop()
 		clear(again)
@@ -269,10 +269,10 @@ func (q *Queue) beginRound(ctx context.Context, l Lane, line Line, n int, how *p
 			if err := q.record(v, s); err != nil {
 				return err
 			}
-			if next, err := v.presentedAs(s.entry); err != nil {
+			if old, next, err := v.presentedAs(s.entry); err != nil {
 				return err
 			} else if next != 0 {
-				again[next] = s.entry.Original
+				again[next] = old
 			}
 		}
 		if changes && next.why != PaceFree {
