@@ -301,6 +301,32 @@ func TestExaminationNamesTheEvent(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
+// So is what several events are in.
+func TestExaminationNamesWhatAGroupIsBehind(t *testing.T) {
+	raw := closedJournal(t, false)
+	file, err := boltfile.Open(bytesAt(raw), int64(len(raw)))
+	require.NoError(t, err)
+	settled, group := 0, []byte(nil)
+	require.NoError(t, file.Walk(t.Context(), func(b, k, v []byte) error {
+		switch {
+		case string(b) == "e" && len(k) == 8:
+			settled++
+		case string(b) == "g" && group == nil:
+			group = bytes.Clone(v)
+		}
+		return nil
+	}))
+	require.NotEmpty(t, group)
+	bad := bytes.Clone(group)
+	bad[40] ^= 4
+	raw = bytes.ReplaceAll(raw, group, bad) // pages that are free now may have it, too
+	path := tempPath(t)
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
+	_, err = journal.Open(path, damageOptions())
+	require.ErrorIs(t, err, journal.ErrDamaged)
+	require.ErrorContains(t, err, fmt.Sprintf("behind event %d", settled))
+}
+
 // A key that is missing is no damage: nothing is salvaged away.
 func TestSalvageNeedsItsKeys(t *testing.T) {
 	raw := closedJournal(t, true)

@@ -174,6 +174,9 @@ func (v *visitor) Visit(bucket, key, sealed []byte) error {
 	}
 	v.at = append(append(v.at[:0], bucket...), key...)
 	plain, err := v.opener.Open(sealed, v.at)
+	if err != nil && b == groups { // more than one event may be in it
+		err = fmt.Errorf("%w: it holds what came behind event %d", err, v.log.n)
+	}
 	if err != nil {
 		return &DamageError{b, bytes.Clone(key), err}
 	}

@@ -33,6 +33,9 @@ func (e *DamageError) Error() string {
 	if e.Bucket == events && len(e.Key) == 8 {
 		return fmt.Sprintf("event %d: %v", binary.BigEndian.Uint64(e.Key), e.Err)
 	}
+	if len(e.Key) == 8 { // a sequence number
+		return fmt.Sprintf("record %c/%d: %v", e.Bucket, binary.BigEndian.Uint64(e.Key), e.Err)
+	}
 	return fmt.Sprintf("record %c/%x: %v", e.Bucket, e.Key, e.Err)
 }
 
