@@ -250,7 +250,7 @@ func (v *fileView) about(t Transaction, l laneRecord) (Transaction, error) {
 		return t, err
 	}
 	if t.Card.isZero() {
-		t.Card = full.Card
+		t.Card = full.Card.withoutTracks() // which go with the sale's answer
 	}
 	if t.EntryMode == "" {
 		t.EntryMode = orig.EntryMode

@@ -32,20 +32,28 @@ func (v *fileView) inVain(e Entry) (bool, error) {
 	return true, v.apply(event{kind: evParked, id: e.ID, text: fmt.Sprintf("the sale that it refunds, entry %d, is %s", orig.ID, orig.State)})
 }
 
-// refundOf journals a refund of what is left of a sale, or finds it.
+// refundOf journals a refund of what is left of a sale, or finds the one that
+// left nothing of it. One that was withdrawn, or that other refunds have left
+// something beside since, is followed by another.
 func (v *fileView) refundOf(e Entry) (Entry, error) {
-	t := Transaction{Ref: fmt.Sprintf("refund of entry %d", e.ID), Lane: e.Lane, Op: Refund, Original: e.ID,
+	t := Transaction{Lane: e.Lane, Op: Refund, Original: e.ID,
 		Amount: Money{e.Amount.Minor - e.Refunded, e.Amount.Currency}}
-	old, found, err := v.byRef(t.Ref)
-	if err != nil {
-		return Entry{}, err
+	for n := 1; n <= maxUndone; n++ {
+		t.Ref = nthOf("refund", n, e.ID)
+		old, found, err := v.byRef(t.Ref)
+		if err != nil {
+			return Entry{}, err
+		}
+		stands := found && old.Op == Refund && old.Original == e.ID && old.State != Declined && old.State != Cancelled
+		switch {
+		case t.Amount.Minor == 0 && stands:
+			return v.full(old)
+		case t.Amount.Minor == 0 && !found:
+			return Entry{}, stateError(e.ID, e.State, "all of it is refunded")
+		case !found:
+			r, _, err := v.add(t, Advice, false)
+			return r, err
+		}
 	}
-	if found {
-		return v.full(old)
-	}
-	if t.Amount.Minor == 0 {
-		return Entry{}, stateError(e.ID, e.State, "all of it is refunded")
-	}
-	r, _, err := v.add(t, Advice, false)
-	return r, err
+	return Entry{}, stateError(e.ID, e.State, "too many refunds of it came to nothing: refund it once it is accepted")
 }

@@ -119,7 +119,7 @@ func (v *fileView) comesHome(o Origin, like Entry) (ID, error) {
 		return 0, err
 	}
 	same := e.Lane == like.Lane && e.STAN == like.STAN && e.Kind == like.Kind && e.Amount == like.Amount &&
-		(e.Pruned || e.Ref == like.Ref)
+		(e.Pruned || e.Ref == like.Ref || e.Ref == renamed(like, o.Original))
 	if !same {
 		return 0, nil
 	}
@@ -195,6 +195,8 @@ func renamed(e Entry, original ID) string {
 		return fmt.Sprintf("reversal of entry %d", original)
 	case fmt.Sprintf("void of entry %d", e.Original):
 		return fmt.Sprintf("void of entry %d", original)
+	case fmt.Sprintf("refund of entry %d", e.Original):
+		return fmt.Sprintf("refund of entry %d", original)
 	}
 	return e.Ref
 }

@@ -35,8 +35,8 @@ func (v *fileView) reversalOf(e Entry, why Reason) (Entry, error) {
 //
 // A void that meets a host which wants a sign-in first is declined, and goes once
 // more under the same ref, as another entry. Calling Reverse again returns the
-// same, but for a void that the host declined or that was undone: another one is
-// journalled then. Everything else is ErrState: a delivered
+// same, but for a void that the host declined or that was undone, and a refund
+// that was cancelled: another one is journalled then. Everything else is ErrState: a delivered
 // advice, or a request of a batch that is closed, is refunded by a Refund.
 //
 // Errors: ErrNotFound, ErrState, ErrNotSynced, ErrClosed, ctx.Err().
@@ -89,22 +89,27 @@ func (q *Queue) reverse(v *fileView, e Entry) (Entry, error) {
 	return Entry{}, stateError(e.ID, e.State, "it cannot be reversed: refund it once it is accepted")
 }
 
-// maxVoids bounds how often Reverse voids one entry anew.
-const maxVoids = 50
+// maxUndone bounds how often Reverse voids or refunds one entry anew.
+const maxUndone = 50
+
+// nthOf is the ref of what Reverse journals of an entry.
+func nthOf(what string, n int, id ID) string {
+	if n > 1 {
+		what = fmt.Sprintf("%s %d", what, n)
+	}
+	return fmt.Sprintf("%s of entry %d", what, id)
+}
 
 // voidOf journals a void, or finds the one that is under way or took effect. A
 // void that was declined or undone is followed by another.
 func (v *fileView) voidOf(e Entry) (Entry, error) {
-	for n := 1; n <= maxVoids; n++ {
-		ref := fmt.Sprintf("void of entry %d", e.ID)
-		if n > 1 {
-			ref = fmt.Sprintf("void %d of entry %d", n, e.ID)
-		}
+	for n := 1; n <= maxUndone; n++ {
+		ref := nthOf("void", n, e.ID)
 		old, found, err := v.byRef(ref)
 		if err != nil {
 			return Entry{}, err
 		}
-		if found && (old.State == Declined || old.State == Reversed || old.State == Cancelled) {
+		if found && (old.Op != Void || old.Original != e.ID || old.State == Declined || old.State == Reversed || old.State == Cancelled) {
 			continue
 		}
 		r, _, err := v.add(Transaction{Ref: ref, Lane: e.Lane, Op: Void, Original: e.ID}, Request, true)
@@ -186,9 +191,9 @@ func (q *Queue) Resolve(ctx context.Context, id ID, a Answer, who, why string) e
 // sent waits to be sent. An advice, notice or reversal that was sent is sent
 // again, unchanged, even one too old for the host's duplicate memory: make sure
 // that the host has nothing of it. A request that was sent is reversed; where its
-// reversal is parked, that is what to unpark. A request whose STAN the host knows
-// for another transaction is ErrState: resolve it, for a reversal would undo the
-// other one.
+// reversal is parked, that is what to unpark. What the host knows the STAN of for
+// another transaction is ErrState: resolve it, for the host would answer a repeat
+// for the other one, and a reversal would undo that.
 //
 // Errors: *InvalidError, ErrNotFound, ErrState, ErrNotSynced, ErrClosed,
 // ctx.Err().

@@ -295,7 +295,9 @@ func unsent(v view, e *Entry) error {
 	if !e.bound() {
 		return nil
 	}
-	e.HostBatch = 0 // nothing is bound by what never left
+	if !e.copied {
+		e.HostBatch = 0 // nothing is bound by what never left
+	}
 	l, err := v.laneOf(e.Lane)
 	if err != nil {
 		return err
@@ -404,12 +406,12 @@ func unpark(v view, e *Entry, ev event) error {
 // release lets a parked entry go on where it stood, on a person's word: that it
 // is too old to be repeated no longer holds, and a request in doubt is reversed.
 func release(v view, e *Entry, ev event) error {
+	if e.State == Parked && e.Answer.Verdict == Duplicate {
+		return stateError(e.ID, e.State, "resolve it: the host has another transaction under its STAN, and would answer for that one")
+	}
 	if e.Kind == Request && e.State == Parked {
-		switch {
-		case e.Reversal != 0:
+		if e.Reversal != 0 {
 			return stateError(e.ID, e.State, "unpark its reversal")
-		case e.Answer.Verdict == Duplicate:
-			return stateError(e.ID, e.State, "resolve it: a reversal would undo the other transaction of its STAN")
 		}
 		e.State, e.ParkedWhy = InDoubt, ""
 		if e.Attempts == 0 {
