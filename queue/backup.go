@@ -89,6 +89,12 @@ func (e Entry) unbound() bool {
 	return e.State == Pending && e.Attempts == 0 && !e.copied && (e.Kind == Advice || e.Kind == Notice)
 }
 
+// firstTry tells whether the first attempt of e could still prove unsent, which
+// would leave e unbound again.
+func (e Entry) firstTry() bool {
+	return e.State == InDoubt && e.Attempts == 1 && !e.copied && (e.Kind == Advice || e.Kind == Notice)
+}
+
 func (q *Queue) bindPending(ctx context.Context) error {
 	return q.eachWaiting(ctx, func(v *fileView, ids []ID) error {
 		bound := map[uint32][]ID{}
@@ -105,7 +111,7 @@ func (q *Queue) bindPending(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.unbound() && (number != 0 || !l.contact.IsZero()) && !l.fenced {
+			if (e.unbound() || (e.firstTry() && q.lines.claimed(e.Lane, id))) && (number != 0 || !l.contact.IsZero()) && !l.fenced {
 				bound[l.number] = append(bound[l.number], id)
 			}
 		}

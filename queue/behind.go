@@ -13,7 +13,25 @@ func (v *fileView) waits(id ID) (bool, error) {
 		return false, err
 	}
 	orig, err := v.entry(e.Original)
-	return err == nil && !orig.State.Final(), ignoreNotFound(err)
+	return err == nil && !orig.State.Final() && !e.leftBehind(orig), ignoreNotFound(err)
+}
+
+// leftBehind tells whether a refund that waits for its sale is in a batch before
+// the sale's, which has moved on: each would wait for the other.
+func (e Entry) leftBehind(sale Entry) bool {
+	return e.State == Pending && e.Attempts == 0 && !e.copied && sale.Lane == e.Lane && e.Batch.N < sale.Batch.N && !sale.State.Final()
+}
+
+// catchUp moves a refund to the batch that its sale has moved to.
+func (v *fileView) catchUp(e Entry) (bool, error) {
+	if e.Op != Refund || e.Original == 0 {
+		return false, nil
+	}
+	sale, err := v.entry(e.Original)
+	if err != nil || !e.leftBehind(sale) {
+		return false, ignoreNotFound(err)
+	}
+	return true, v.apply(event{kind: evMoved, id: e.ID, batch: sale.Batch.N})
 }
 
 // inVain ends a refund whose sale has come to nothing.

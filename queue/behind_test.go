@@ -134,3 +134,36 @@ func TestRefundThatWaitsOnTwoDevices(t *testing.T) {
 		require.Equal(t, 1, b.effects, b.ref)
 	}
 }
+
+// The host goes on to another number while two batches wait for their
+// settlement: a sale of the first moves on, and its refund in the second goes
+// with it. Otherwise the second could not be settled before the sale's batch, nor
+// that go out before the second is settled.
+func TestRefundCatchesUpWithItsSale(t *testing.T) {
+	q := openNew(t, fast)
+	host := uint32(1)
+	_, err := q.Do(bg, numbered(approve, &host), cardSale("met"))
+	require.NoError(t, err)
+	sold, err := q.Append(bg, offlineSale("sale"))
+	require.NoError(t, err)
+	first, err := q.CloseBatch(bg, cardLane)
+	require.NoError(t, err)
+	_, err = q.Append(bg, refundOf("refund", sold, 250))
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("another"))
+	require.NoError(t, err)
+	second, err := q.CloseBatch(bg, cardLane)
+	require.NoError(t, err)
+	host = 2
+	q = crashed(t, q, fast)
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &host)))
+	require.NoError(t, q.SettleBatch(bg, first))
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &host)))
+	require.NoError(t, q.SettleBatch(bg, second))
+	host = 3
+	require.NoError(t, q.Drain(bg, cardLane, numbered(approve, &host)))
+	for _, ref := range []string{"sale", "refund", "another"} {
+		require.Equal(t, Accepted, stateOf(t, q, ref), ref)
+	}
+	require.NoError(t, q.Verify(bg))
+}

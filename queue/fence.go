@@ -2,19 +2,24 @@ package queue
 
 import "fmt"
 
-// stepBound gives never-attempted entries the host's batch number before their
-// first attempt, so that a copy of the journal tells the host the same (I3).
+// stepBound gives entries the host's batch number before their first attempt, so
+// that a copy of the journal tells the host the same (I3). One whose first attempt
+// may still prove unsent keeps the number of that.
 func stepBound(v view, ev event) error {
 	for _, id := range ev.keep.ids {
 		e, err := v.entry(id)
 		if err != nil {
 			return err
 		}
-		if err := allow(e, e.State == Pending && e.Attempts == 0 && !e.copied, "its batch number is bound"); err != nil {
+		trying := e.firstTry() // bound by that already
+		if err := allow(e, trying || (e.State == Pending && e.Attempts == 0 && !e.copied), "its batch number is bound"); err != nil {
 			return err
 		}
 		was := e
-		e.HostBatch, e.copied, e.Changed = ev.host, true, ev.at
+		e.copied, e.Changed = true, ev.at
+		if !trying {
+			e.HostBatch = ev.host
+		}
 		if err := v.putEntry(&was, e); err != nil {
 			return err
 		}
@@ -22,7 +27,7 @@ func stepBound(v view, ev event) error {
 		if err != nil {
 			return err
 		}
-		if b.host == 0 {
+		if b.host == 0 && !trying {
 			b.host = ev.host
 			if err := v.putBatch(b); err != nil {
 				return err

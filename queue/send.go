@@ -57,6 +57,9 @@ func (v *fileView) setAside(e Entry, l laneRecord, line Line, memory time.Durati
 	if vain, err := v.inVain(e); vain || err != nil {
 		return vain, err
 	}
+	if moved, err := v.catchUp(e); moved || err != nil {
+		return moved, err
+	}
 	if e.Attempts > 0 || e.copied || !e.bound() || e.Batch.N == l.open || line.HostBatch == 0 {
 		return false, nil
 	}

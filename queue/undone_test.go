@@ -150,3 +150,28 @@ func TestUnsentBehindABackup(t *testing.T) {
 	require.Equal(t, 1, h.standing(t)["sale"])
 	require.NoError(t, q.Verify(bg))
 }
+
+// So it is with an attempt that is under way when the backup is made: unsent, it
+// still keeps the number that the copy has it under.
+func TestUnsentWhileABackupIsMade(t *testing.T) {
+	q := openNew(t, fast)
+	h := newOneHost(7)
+	_, err := q.Do(bg, h, cardSale("met"))
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("sale"))
+	require.NoError(t, err)
+	var b bytes.Buffer
+	once(t, q, uplink{prepare: h.Prepare, send: func(context.Context, Entry) (Answer, error) {
+		require.NoError(t, q.Backup(bg, &b))
+		return Answer{}, ErrNotSent
+	}})
+	require.Equal(t, Pending, stateOf(t, q, "sale"))
+	h.batch = 8
+	require.NoError(t, q.Drain(bg, cardLane, h))
+	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
+	require.NoError(t, err)
+	defer func() { _ = second.Close() }()
+	require.NoError(t, second.Drain(bg, cardLane, h))
+	require.Equal(t, 1, h.standing(t)["sale"])
+	require.NoError(t, q.Verify(bg))
+}
