@@ -45,8 +45,9 @@ const (
 	noFreelist = ^uint64(0)
 
 	// maxOverflow bounds the pages behind a page: bbolt keeps up to four
-	// records of any size on one, and a journal's record has at most 1 MiB.
-	maxOverflow = 2048
+	// records of any size on one, and a journal's, of what a commit changed,
+	// has less than 8 MiB.
+	maxOverflow = 8192
 	// maxDepth bounds a tree. Two keys a page would still hold 2^24 pages.
 	maxDepth = 24
 )
@@ -99,9 +100,10 @@ func (m Meta) HasFreelist() bool { return m.freelist != noFreelist }
 // File is a bbolt file that is read. It keeps no state but its meta page and
 // is safe for concurrent use as far as its reader is.
 type File struct {
-	r    io.ReaderAt
-	size int64
-	meta Meta
+	r     io.ReaderAt
+	size  int64
+	meta  Meta
+	other uint64 // the commit of the other meta page, 0 where that is not whole
 }
 
 // Open chooses the meta page of the newest commit that is whole, as bbolt
@@ -111,11 +113,14 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	if len(metas) == 0 {
 		return nil, err
 	}
-	m := metas[0]
-	if len(metas) == 2 && metas[1].Txid > m.Txid {
-		m = metas[1]
+	if len(metas) == 1 {
+		return &File{r: r, size: size, meta: metas[0]}, nil
 	}
-	return &File{r, size, m}, nil
+	m, other := metas[0], metas[1]
+	if other.Txid > m.Txid {
+		m, other = other, m
+	}
+	return &File{r, size, m, other.Txid}, nil
 }
 
 // OpenAt opens the state that commit txid left. Errors: those of Open, and
@@ -124,7 +129,7 @@ func OpenAt(r io.ReaderAt, size int64, txid uint64) (*File, error) {
 	metas, err := readMetas(r, size)
 	for _, m := range metas {
 		if m.Txid == txid {
-			return &File{r, size, m}, nil
+			return &File{r: r, size: size, meta: m}, nil
 		}
 	}
 	if len(metas) == 0 {
@@ -136,7 +141,7 @@ func OpenAt(r io.ReaderAt, size int64, txid uint64) (*File, error) {
 // Remains returns a File of which no meta page is believed: only Orphans can
 // be read from it.
 func Remains(r io.ReaderAt, size int64) *File {
-	return &File{r, size, Meta{High: uint64(size) / PageSize, freelist: noFreelist}}
+	return &File{r: r, size: size, meta: Meta{High: uint64(size) / PageSize, freelist: noFreelist}}
 }
 
 // readMetas returns the meta pages that are whole, or why there is none.

@@ -25,13 +25,14 @@ type FreeList struct {
 // List returns the list that the file lacks. What is written overwrites nothing
 // of the newest commit: cut short at any point it leaves that one or its own.
 // Where the newest commit is such a list it is returned without Pages: its meta
-// page may be written once more, since the commit before it has all that it has.
-// It tells false where the file was closed with a list, and where there is no
-// room in one piece for one.
+// page may be written once more while the other one is of the commit before it,
+// which has all that it has. It tells false where the other one is not, since it
+// is the only one then; where the file was closed with a list; and where there is
+// no room in one piece for one.
 func (r Free) List() (FreeList, bool) {
 	m := r.f.meta
 	if m.HasFreelist() {
-		return FreeList{Txid: m.Txid, Meta: metaPage(m), MetaAt: m.Slot * PageSize}, m.Listed
+		return FreeList{Txid: m.Txid, Meta: metaPage(m), MetaAt: m.Slot * PageSize}, m.Listed && r.f.other+1 == m.Txid
 	}
 	var ids []uint64
 	for id := uint64(2); id < m.High; id++ {

@@ -21,7 +21,8 @@ func (o Options) listFrom() int64 {
 // listFree adds that list, in a commit of its own, and returns the number of the
 // newest commit. Where the list cannot be written the file stays as it was. A
 // list whose session ended before its first commit is synced once more: what
-// failed then may have left it in this system's memory only.
+// failed then may have left it in this system's memory only. Where a commit was
+// begun behind it, it had come to the disk.
 func (f *File) listFree(x *examination) (newest uint64, err error) {
 	m := x.file.Meta()
 	if !m.Listed && int64(m.High)*pageSize < f.opts.listFrom() {

@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -16,6 +18,9 @@ func (f *File) load(ctx context.Context, x *examination) error {
 	// What gave the file its name may have ended before that was synced; what is
 	// committed to a file whose name a power cut takes back is lost.
 	if err := f.syncFolder(); err != nil {
+		return err
+	}
+	if err := f.syncFile(); err != nil {
 		return err
 	}
 	if err := f.repairMeta(x.file.Meta()); err != nil {
@@ -43,6 +48,18 @@ func (f *File) load(ctx context.Context, x *examination) error {
 	}
 	f.db, f.filled = db, x.filled()
 	return f.remember()
+}
+
+// syncFile has the state that was examined come to the disk before anything is
+// written. A process that was killed may have left its newest meta page in this
+// system's memory only, and what is written next goes to pages of the commit
+// before it: a power cut in that would leave neither.
+func (f *File) syncFile() error {
+	w, err := os.OpenFile(f.real, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.syncRaw(w), w.Close())
 }
 
 // adopt takes the state of btx, which is on the disk, for the newest synced one.

@@ -305,3 +305,29 @@ func TestNothingIsKeptInAFileThatIsGone(t *testing.T) {
 	require.ErrorIs(t, tryPut(t, f), journal.ErrNotSynced, "another file stands there")
 	require.Error(t, f.Close())
 }
+
+// Group records of the largest size, of small records and of the same ones, so
+// that no checkpoint is due: four of them are on one page.
+func TestLargestGroupRecords(t *testing.T) {
+	path := tempPath(t)
+	f := open(t, path, options())
+	require.NoError(t, f.Update(bg, func(tx *journal.Tx) error {
+		for i := range uint64(20) { // the file has room ahead from here on
+			if err := tx.Put(data, key(1<<40+i), make([]byte, journal.MaxValue)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for round := range uint64(4) {
+		require.NoError(t, f.Update(bg, func(tx *journal.Tx) error {
+			for i := range uint64(120_000) {
+				if err := tx.Put(data, key(i), key(i+round)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	require.NoError(t, f.VerifyLog(bg))
+}
