@@ -112,6 +112,9 @@ func (q *Queue) bindPending(ctx context.Context) error {
 				return err
 			}
 			if (e.unbound() || (e.firstTry() && q.lines.claimed(e.Lane, id))) && (number != 0 || !l.contact.IsZero()) && !l.fenced {
+				if err := v.rejoinBound(e, l, number); err != nil {
+					return err
+				}
 				bound[l.number] = append(bound[l.number], id)
 			}
 		}
@@ -126,6 +129,16 @@ func (q *Queue) bindPending(ctx context.Context) error {
 			return v.apply(event{kind: evBound, lane: l.number, host: number, keep: keeping{ids: bound[l.number]}})
 		})
 	})
+}
+
+// rejoinBound moves an entry that is to be bound out of a batch that the host has
+// gone on from: an attempt that was under way then has left it there unsent.
+func (v *fileView) rejoinBound(e Entry, l laneRecord, number uint32) error {
+	b, err := v.batch(l.number, e.Batch.N)
+	if err != nil || !e.unbound() || !e.bound() || e.Batch.N == l.open || b.host == 0 || b.host == number {
+		return err
+	}
+	return v.apply(event{kind: evMoved, id: e.ID, batch: l.open})
 }
 
 // bookedUnder is the newest batch number that is known of the lane's host.

@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -168,6 +169,38 @@ func TestUnsentWhileABackupIsMade(t *testing.T) {
 	require.Equal(t, Pending, stateOf(t, q, "sale"))
 	h.batch = 8
 	require.NoError(t, q.Drain(bg, cardLane, h))
+	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
+	require.NoError(t, err)
+	defer func() { _ = second.Close() }()
+	require.NoError(t, second.Drain(bg, cardLane, h))
+	require.Equal(t, 1, h.standing(t)["sale"])
+	require.NoError(t, q.Verify(bg))
+}
+
+// An attempt is under way while the host goes on to another number, and proves
+// unsent: a backup made then binds it to the batch that it can still go out in.
+func TestUnsentAcrossBatchesBeforeABackup(t *testing.T) {
+	q := openNew(t, fast)
+	h := newOneHost(7)
+	_, err := q.Do(bg, h, cardSale("met"))
+	require.NoError(t, err)
+	_, err = q.Append(bg, offlineSale("sale"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	_ = q.Drain(ctx, cardLane, uplink{prepare: h.Prepare, send: func(context.Context, Entry) (Answer, error) {
+		defer cancel()
+		h.mu.Lock()
+		h.batch = 8
+		h.mu.Unlock()
+		_, err := q.Do(bg, windowed{uplink{prepare: h.Prepare, send: h.Send}, 2}, cardSale("live"))
+		return Answer{}, errors.Join(ErrNotSent, err)
+	}})
+	require.Equal(t, Pending, stateOf(t, q, "sale"))
+	var b bytes.Buffer
+	require.NoError(t, q.Backup(bg, &b))
+	once(t, q, uplink{prepare: h.Prepare, send: h.Send})
+	require.Equal(t, Accepted, stateOf(t, q, "sale"))
 	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
 	require.NoError(t, err)
 	defer func() { _ = second.Close() }()
