@@ -50,6 +50,11 @@ func TestHistory(t *testing.T) {
 		break
 	}
 
+	moved, err := q.Append(bg, offlineSale("m"))
+	require.NoError(t, err)
+	_, err = q.Move(bg, moved.ID, otherLane, "plan b", "the first host is away")
+	require.NoError(t, err)
+
 	b, err := q.CloseBatch(bg, cashLane)
 	require.NoError(t, err)
 	require.NoError(t, q.Drain(bg, cashLane, uplink{send: approve}))
@@ -64,6 +69,7 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"answered 30 ", "unparked  Li", "answered 30 ", "resolved 00 Wang"}, said)
+	require.Contains(t, tell(moved.ID), "moved to another lane  plan b")
 	require.NoError(t, q.Close())
 	for _, err := range q.History(bg, 0) {
 		require.ErrorIs(t, err, ErrClosed)

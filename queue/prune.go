@@ -208,7 +208,7 @@ func (v *fileView) giveNotes(give func([]byte) error) error {
 			if len(body) == 0 {
 				return fmt.Errorf("%w: an empty note", ErrDamaged)
 			}
-		case evAnswered, evHeld, evResolved, evUnparked, evReleased, evEpoch, evLifted:
+		case evAnswered, evHeld, evResolved, evUnparked, evReleased, evRerouted, evEpoch, evLifted:
 		default:
 			return nil
 		}

@@ -172,7 +172,8 @@ type Queue struct {
 //
 // Errors: ErrHeld, ErrFormat, ErrDamaged, ErrKey, an *InvalidError for nil
 // keys without Unsealed, and those of the file system. On any error the file
-// is as it was.
+// holds what it held; what is damaged, of another format or sealed under other
+// keys was not written to.
 func Open(path string, keys Keys, opts *Options) (*Queue, error) {
 	o := opts.withDefaults()
 	jo, err := journalOptions(keys, o)
