@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -55,7 +56,53 @@ func goldenDay(t *testing.T, q *Queue) {
 	require.NoError(t, err)
 	_, err = q.Append(bg, offlineSale("pending"))
 	require.NoError(t, err)
+	goldenDecisions(t, q)
 	require.NoError(t, q.Backup(bg, io.Discard))
+}
+
+// goldenDecisions has hosts, persons and a card decide, on a lane of its own.
+func goldenDecisions(t *testing.T, q *Queue) {
+	there := cardLane
+	there.Terminal = "10000009"
+	on := func(tr Transaction) Transaction {
+		tr.Lane = there
+		return tr
+	}
+	e, err := q.Append(bg, on(offlineSale("argued about")))
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, there, answering(Refused, "30")))
+	require.NoError(t, q.Unpark(bg, e.ID, "Li", "the merchant is set up now"))
+	require.NoError(t, q.Drain(bg, there, answering(Refused, "30")))
+	require.NoError(t, q.Resolve(bg, e.ID, Answer{Verdict: Approved, Code: "00"}, "Wang", "booked by telephone"))
+	_, err = q.DoConfirm(bg, uplink{send: approve}, on(cardSale("confirmed")), func(context.Context, Entry) error { return nil })
+	require.NoError(t, err)
+	e, err = q.Do(bg, uplink{send: func(context.Context, Entry) (Answer, error) { return Answer{}, ErrNotSent }}, on(cardSale("taken offline")))
+	require.ErrorIs(t, err, ErrNotSent)
+	_, err = q.TakeOffline(bg, e.ID, "Y1")
+	require.NoError(t, err)
+	require.NoError(t, q.Drain(bg, there, uplink{send: approve}))
+	_, err = q.NextSTAN(bg, there)
+	require.NoError(t, err)
+	b, err := q.CloseBatch(bg, there)
+	require.NoError(t, err)
+	require.NoError(t, q.SaveProgress(bg, b, []byte("half of it")))
+	_, err = q.AppendAtRisk(bg, on(cardSale("at risk")))
+	require.NoError(t, err)
+}
+
+// The golden journal has the events of a day in it.
+func TestGoldenDay(t *testing.T) {
+	q := openNew(t, fast)
+	goldenDay(t, q)
+	seen := map[string]bool{}
+	for h, err := range q.History(bg, 0) {
+		require.NoError(t, err)
+		seen[h.What] = true
+	}
+	for _, k := range []eventKind{evKept, evAppended, evAttempted, evAnswered, evSilent, evUnsent, evHeld, evCancelled,
+		evOffline, evReleased, evResolved, evRerouted, evSTAN, evClosed, evProgress, evBound} {
+		require.True(t, seen[k.String()], "%s", k)
+	}
 }
 
 // listing shows what a journal says of its entries.
