@@ -292,14 +292,17 @@ func TestCloseUnblocks(t *testing.T) {
 	ctx := context.Background()
 	_, err := l.Prepare(ctx)
 	require.NoError(t, err)
-	errs := make(chan error, 3)
+	errs, prepared := make(chan error, 2), make(chan error, 1)
 	go func() { _, err := l.Send(ctx, cardEntry()); errs <- err }()
 	<-reached
 	go func() { _, err := l.Send(ctx, cardEntry()); errs <- err }()
-	go func() { _, err := l.Prepare(ctx); errs <- err }()
+	go func() { _, err := l.Prepare(ctx); prepared <- err }()
 	require.NoError(t, l.Close())
+	if err := <-prepared; err != nil { // the line was ready: it may have been told so before
+		require.ErrorIs(t, err, isolink.ErrClosed)
+	}
 	unsent := 0
-	for range 3 {
+	for range 2 {
 		err := <-errs
 		require.ErrorIs(t, err, isolink.ErrClosed)
 		if errors.Is(err, queue.ErrNotSent) {
