@@ -144,12 +144,17 @@ func TestUnsentBehindABackup(t *testing.T) {
 	require.NoError(t, err)
 	once(t, q, uplink{prepare: h.Prepare, send: h.Send})
 	require.Equal(t, Accepted, stateOf(t, q, "sale"))
-	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
+	copyGoesOn(t, &b, h)
+	require.NoError(t, q.Verify(bg))
+}
+
+// copyGoesOn delivers from a restored copy, too: the sale has one effect.
+func copyGoesOn(t *testing.T, backup *bytes.Buffer, h *oneHost) {
+	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), backup, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
 	require.NoError(t, err)
 	defer func() { _ = second.Close() }()
 	require.NoError(t, second.Drain(bg, cardLane, h))
 	require.Equal(t, 1, h.standing(t)["sale"])
-	require.NoError(t, q.Verify(bg))
 }
 
 // So it is with an attempt that is under way when the backup is made: unsent, it
@@ -169,11 +174,7 @@ func TestUnsentWhileABackupIsMade(t *testing.T) {
 	require.Equal(t, Pending, stateOf(t, q, "sale"))
 	h.batch = 8
 	require.NoError(t, q.Drain(bg, cardLane, h))
-	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
-	require.NoError(t, err)
-	defer func() { _ = second.Close() }()
-	require.NoError(t, second.Drain(bg, cardLane, h))
-	require.Equal(t, 1, h.standing(t)["sale"])
+	copyGoesOn(t, &b, h)
 	require.NoError(t, q.Verify(bg))
 }
 
@@ -201,10 +202,6 @@ func TestUnsentAcrossBatchesBeforeABackup(t *testing.T) {
 	require.NoError(t, q.Backup(bg, &b))
 	once(t, q, uplink{prepare: h.Prepare, send: h.Send})
 	require.Equal(t, Accepted, stateOf(t, q, "sale"))
-	second, err := Restore(bg, filepath.Join(t.TempDir(), "copy"), &b, nil, &Options{RetryMin: 1, RetryMax: 2, Unsealed: true})
-	require.NoError(t, err)
-	defer func() { _ = second.Close() }()
-	require.NoError(t, second.Drain(bg, cardLane, h))
-	require.Equal(t, 1, h.standing(t)["sale"])
+	copyGoesOn(t, &b, h)
 	require.NoError(t, q.Verify(bg))
 }

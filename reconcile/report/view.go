@@ -104,7 +104,7 @@ func (v *view) judge(r *Report) {
 		v.verdict = append(v.verdict, v.words.agreed)
 	}
 	if act > 0 {
-		v.verdict = append(v.verdict, fmt.Sprintf(v.words.toDo, act))
+		v.verdict = append(v.verdict, fmt.Sprintf(v.words.byPerson, act))
 	}
 	if rest := len(v.lines) - act; rest > 0 {
 		v.verdict = append(v.verdict, fmt.Sprintf(v.words.goesOn, rest))

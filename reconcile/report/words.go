@@ -20,23 +20,23 @@ type said struct{ name, cause, next string }
 
 // words are all texts of one language.
 type words struct {
-	tag, title, made, span, from, to          string
-	taken, differs, batches, statement        string
-	category, currency, count, sum, total     string
-	takenHere, atHost, open, differ           string
-	undone                                    string
-	terminal, batch, hostBatch, records       string
-	debits, credits, result                   string
-	finding, here, there, fees                string
-	entry, ref, stan, rrn, card, time, state  string
-	detail, cause, next, section              string
-	nothing, agreed, goesOn, toDo, more, note string
-	fileLine                                  string
-	sep, colon, paren                         string
-	categories                                [categories]string
-	states                                    map[queue.State]string
-	results                                   [batchResults]string
-	findings                                  [findings]said
+	tag, title, made, span, from, to              string
+	taken, differs, batches, statement            string
+	category, currency, count, sum, total         string
+	takenHere, atHost, open, differ               string
+	undone                                        string
+	terminal, batch, hostBatch, records           string
+	debits, credits, result                       string
+	finding, here, there, fees                    string
+	entry, ref, stan, rrn, card, time, state      string
+	detail, cause, next, section                  string
+	nothing, agreed, goesOn, byPerson, more, note string
+	fileLine                                      string
+	sep, colon, paren                             string
+	categories                                    [categories]string
+	states                                        map[queue.State]string
+	results                                       [batchResults]string
+	findings                                      [findings]said
 }
 
 func wordsOf(l Lang) (*words, error) {
@@ -62,7 +62,7 @@ var english = words{
 	entry: "entry", ref: "ref", stan: "STAN", rrn: "RRN", card: "card", time: "time", state: "state",
 	detail: "detail", cause: "cause", next: "what to do", section: "section",
 	nothing: "nothing", agreed: "Nothing differs.", goesOn: "Nothing to do, goes on by itself or is done: %d.",
-	toDo: "Needs a person: %d.", more: "%d more are not listed.", note: "note", fileLine: "statement line", sep: ", ", colon: ": ", paren: "%s (%s)",
+	byPerson: "Needs a person: %d.", more: "%d more are not listed.", note: "note", fileLine: "statement line", sep: ", ", colon: ": ", paren: "%s (%s)",
 	categories: [...]string{"", "card, online", "card, offline", "QR code", "cash", "voids", "refunds"},
 	states: map[queue.State]string{queue.Pending: "pending", queue.InDoubt: "in doubt", queue.Accepted: "accepted",
 		queue.Declined: "declined", queue.Reversed: "reversed", queue.Parked: "parked", queue.Cancelled: "cancelled"},
@@ -123,7 +123,7 @@ var chinese = words{
 	entry: "流水", ref: "业务号", stan: "凭证号", rrn: "参考号", card: "卡号", time: "时间", state: "状态",
 	detail: "说明", cause: "原因", next: "处理", section: "部分",
 	nothing: "无", agreed: "没有差异。", goesOn: "无需操作，自动处理中或已完成：%d 笔。",
-	toDo: "需要人工处理：%d 笔。", more: "另有 %d 笔未列出。", note: "备注", fileLine: "对账单行", sep: "，", colon: "：", paren: "%s（%s）",
+	byPerson: "需要人工处理：%d 笔。", more: "另有 %d 笔未列出。", note: "备注", fileLine: "对账单行", sep: "，", colon: "：", paren: "%s（%s）",
 	categories: [...]string{"", "刷卡（联机）", "刷卡（脱机）", "扫码", "现金", "撤销", "退货"},
 	states: map[queue.State]string{queue.Pending: "待上送", queue.InDoubt: "未决", queue.Accepted: "已入账",
 		queue.Declined: "被拒绝", queue.Reversed: "已冲正", queue.Parked: "挂起", queue.Cancelled: "已取消"},
